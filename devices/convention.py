@@ -1,0 +1,317 @@
+"""A convention: a dialect that a family of devices speaks over MQTT, read and written.
+
+One file in `devices/conventions/` per convention, with its samples beside it. A convention says which topics are its own (`recognise`),
+what a device said in its own words (`decode`), what that is in the shared vocabulary (`normalise`, the same for all), and how to tell a
+device something (`encode`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, NoReturn
+
+import msgspec
+
+from devices import vocabulary
+from devices.payloads import Body
+from devices.profile import Known, Profiles
+from devices.reading import CommandError, Encoded, Expected, Ignored, Message, Reading, TimeSource, Value
+from devices.timestamps import Stamp, in_zone, settle
+
+MOST_READINGS: Final = 1024
+"""A message with more values than this is refused: no device has so many to say at once."""
+
+LEAST_INTEGER: Final = -(2**63)
+GREATEST_INTEGER: Final = 2**64 - 1
+
+
+class UnusableError(ValueError):
+    """A message that a convention cannot use: it becomes a dead letter with these words."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """What a topic alone says: whose it is (`device`), where commands for it start (`base`; none: nowhere), and what it names (`path`,
+    `role`).
+
+    `ignored` is the reason why nothing on this topic is a reading, whatever the payload.
+    """
+
+    device: str
+    base: str | None = None
+    path: tuple[str, ...] = ()
+    role: str = ""
+    levels: tuple[str, ...] = ()
+    ignored: str | None = None
+    alternative: Place | None = None
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """One value as the device said it: the path of its keys, and the unit where the dialect, or the message, defines one."""
+
+    device: str
+    path: tuple[str, ...]
+    value: Value
+    unit: str | None
+    ts: int
+    source: TimeSource
+
+
+class Slot(msgspec.Struct):
+    """What is known of one path in one unit, worked out once: its name downstream, and what its values need.
+
+    `series` is a hash of metric and channel, only to see quickly that no two values of a message claim one series: where it says they do,
+    `untangle` looks at the names themselves.
+    """
+
+    series: int
+    metric: str
+    channel: str
+    key: str
+    raw_unit: str | None
+    unit: str | None
+    convert: vocabulary.Convert | None = None
+    low: float | None = None
+    high: float = 0
+    plain: bool = False
+
+
+class Convention(ABC):
+    """What every convention has. Its instances belong to one catalogue, and keep what they learn in `learned` (plain builtins, bounded)."""
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    guesses: ClassVar[bool] = False
+    """Whether a name that leaves no doubt may stand for a unit that nobody states (`devices.vocabulary.BARE`)."""
+
+    MOST_SLOTS: ClassVar[int] = 100_000
+
+    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
+        self.profiles = profiles
+        self.learned = learned
+        self.changes = 0
+        """Counts what was learned that changes whose a topic is: whoever keeps answers of `recognise` drops them."""
+
+    @abstractmethod
+    def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
+        """Return what the topic says if it is one of this convention's, else None. Pure but for what was learned."""
+
+    def takes(self, body: Body) -> bool:  # noqa: ARG002
+        """Return whether a payload of this shape, on a topic that was recognised, is this convention's."""
+        return True
+
+    @abstractmethod
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        """Return what the device said, in its own words. Raises UnusableError."""
+
+    @abstractmethod
+    def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
+        """Return the messages that tell a device these settings, each with what will confirm it. Raises CommandError."""
+
+    def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
+        """Return the reading a device will give once it did what `setting` says: what our own decoding makes of such a report."""
+        return (self.report(device, setting_path(setting), value),)
+
+    def report(self, device: str, path: tuple[str, ...], value: Value, unit: str | None = None) -> Expected:
+        """Return how a value that a device reports under this path would read."""
+        one = self.normalise([Said(device, path, value, unit, 0, "received")], Message("", b"", 0))[0]
+        return Expected(one.metric, one.channel, one.value)
+
+    def base_of(self, device: str, base: str) -> str:  # noqa: ARG002
+        """Return the base of a device's address from what its topic said."""
+        return base
+
+    def series(self, path: tuple[str, ...]) -> vocabulary.Name:
+        """Return metric and channel of a path; a dialect with words of its own overrides this."""
+        return vocabulary.name(path, units_in_keys=self.guesses)
+
+    def spoken(self, metric: str, value: str) -> Value:
+        """Return a text as what it means."""
+        return vocabulary.spoken(metric, value)
+
+    def normalise(self, said: list[Said], message: Message) -> list[Reading]:
+        """Return what was said as readings in the vocabulary, one for each value, each series once at any one time."""
+        readings: list[Reading] = []
+        numbers: list[int] = []
+        device, known, slots = None, None, None
+        received, retained = message.received, message.retained
+        for one in said:
+            if one.device != device or slots is None or known is None:
+                device = one.device
+                known = self.profiles.of(device)
+                slots = known.slots.setdefault(self.name, {})
+            value = one.value
+            kind = value.__class__
+            slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
+            metric, unit, raw_unit = slot.metric, slot.unit, slot.raw_unit
+            if not slot.plain:
+                metric, value, unit, raw_unit = self._meant(slot, value) if isinstance(value, str) else self._converted(slot, value)
+            if kind is int and not LEAST_INTEGER <= one.value <= GREATEST_INTEGER:  # type: ignore[operator]
+                raise UnusableError(f"key {slot.key!r}: number must fit 64 bits; got {str(one.value)[:40]}")
+            numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
+            readings.append(
+                Reading(
+                    device=one.device,
+                    metric=metric,
+                    channel=slot.channel,
+                    key=slot.key,
+                    value=value,
+                    unit=unit,
+                    raw_value=one.value,
+                    raw_unit=raw_unit,
+                    ts=one.ts,
+                    received=received,
+                    time_source=one.source,
+                    convention=self.name,
+                    labels=known.labels,
+                    retained=retained,
+                )
+            )
+        if len(readings) > 1 and len(set(numbers)) < len(numbers):
+            return untangle(readings)
+        return readings
+
+    def _slot(self, slots: dict[Any, Slot], known: Known, one: Said) -> Slot:
+        """Work out what a path is called, and keep it (bounded: what is forgotten is only worked out again)."""
+        if len(slots) >= self.MOST_SLOTS:
+            slots.clear()
+        slot = slots[one.path, one.unit, one.value.__class__] = self._work_out(known, one)
+        return slot
+
+    def _work_out(self, known: Known, one: Said) -> Slot:
+        key = ".".join(one.path)
+        named = self.series(one.path)
+        metric, channel, unit = named.metric, named.channel, one.unit or named.unit
+        unit = known.units.get(key) or known.units.get(metric) or unit
+        metric = known.rename.get(key) or known.rename.get(metric) or metric
+        series = hash((metric, channel))
+        if isinstance(one.value, str):
+            return Slot(series, metric, channel, key, unit, unit)
+        if isinstance(one.value, bool):
+            metric = "state" if metric == "power" else metric
+            return Slot(hash((metric, channel)), metric, channel, key, None, None, plain=True)
+        low, high = None, 0.0
+        if unit is None and self.guesses and (bare := vocabulary.bare_unit(metric)):
+            unit, low, high = bare
+        target, convert = vocabulary.canonical(metric, unit)
+        return Slot(series, metric, channel, key, unit, target, convert, low, high, plain=convert is None and low is None)
+
+    def _converted(self, slot: Slot, value: float) -> tuple[str, Value, str | None, str | None]:
+        if slot.low is not None and not slot.low <= value <= slot.high:
+            return slot.metric, value, None, None
+        return slot.metric, (value if slot.convert is None else slot.convert(value)), slot.unit, slot.raw_unit
+
+    def _meant(self, slot: Slot, text: str) -> tuple[str, Value, str | None, str | None]:
+        """Return a text as what it says: reachable or not, a truth, a number with its unit where the metric is a quantity, else text."""
+        online = vocabulary.said_online(slot.key.rpartition(".")[2], text)
+        if online is not None:
+            return "online", online, None, None
+        if vocabulary.METRICS.get(slot.metric) is not None:
+            value = vocabulary.number(text)
+            unit = slot.raw_unit
+            if value is None and (both := vocabulary.number_and_unit(text)):
+                value, unit = both
+            if value is not None:
+                return self._measured(slot, value, unit)
+        metric = "state" if slot.metric == "power" else slot.metric
+        return metric, self.spoken(metric, text), None, None
+
+    def _measured(self, slot: Slot, value: float, unit: str | None) -> tuple[str, Value, str | None, str | None]:
+        """Return a number that came as text, with the unit it came with or that its name leaves no doubt about."""
+        if unit is None and self.guesses and (bare := vocabulary.bare_unit(slot.metric)) and bare[1] <= value <= bare[2]:
+            unit = bare[0]
+        target, convert = vocabulary.canonical(slot.metric, unit)
+        return slot.metric, (value if convert is None else convert(value)), target, unit
+
+    def when(self, stamp: Stamp | None, message: Message, device: str) -> tuple[int, TimeSource]:
+        """Return event time and reason for what a device wrote.
+
+        A local time is moved by its profile's timezone, else the receive time stands.
+        """
+        if stamp is None:
+            return message.received, "received"
+        if not stamp.local:
+            return settle(stamp.ns, message.received)
+        zone = self.profiles.of(device).zone
+        if zone is None:
+            return message.received, "received-no-zone"
+        return settle(in_zone(stamp.ns, zone), message.received, "profile-offset")
+
+
+def untangle(readings: list[Reading]) -> list[Reading]:
+    """Return readings in which two keys of one message that name one series at one time (`temp` and `Temperature`) are told apart.
+
+    The key that is spelt like the metric, else the shortest, else the first in the alphabet, keeps the series; the others get their key as
+    channel. The choice looks at the keys alone, not at their order or values.
+    """
+    claims: dict[tuple[str, str, str, int], list[int]] = {}
+    for index, one in enumerate(readings):
+        claims.setdefault((one.device, one.metric, one.channel, one.ts), []).append(index)
+    result = list(readings)
+    taken = set(claims)
+    for (device, metric, _, ts), indexes in claims.items():
+        ranked = sorted(indexes, key=lambda i: (readings[i].key != metric, len(readings[i].key), readings[i].key))
+        for index in ranked[1:]:
+            channel, again = readings[index].key, 1
+            while (device, metric, channel, ts) in taken:
+                again += 1
+                channel = f"{readings[index].key}.{again}"
+            taken.add((device, metric, channel, ts))
+            result[index] = msgspec.structs.replace(readings[index], channel=channel)
+    return result
+
+
+def split_setting(setting: str) -> tuple[str, str]:
+    """Return metric and channel of a setting's name: `state` or `state/2`.
+
+    >>> split_setting("state/2"), split_setting("brightness")
+    (('state', '2'), ('brightness', ''))
+    """
+    metric, _, channel = setting.partition("/")
+    return metric, channel
+
+
+def setting_path(setting: str) -> tuple[str, ...]:
+    """Return the keys under which a device that writes objects reports a setting.
+
+    >>> setting_path("state"), setting_path("relay/2"), setting_path("target/zone1")
+    (('state',), ('relay2',), ('zone1', 'target'))
+    """
+    metric, channel = split_setting(setting)
+    return (metric + channel,) if channel.isdigit() else (*filter(None, channel.split(".")), metric)
+
+
+def put(body: dict[str, Any], path: tuple[str, ...], value: Value, *, device: str, setting: str) -> None:
+    """Put a value into an object under a path of keys. Raises CommandError where two settings contradict each other."""
+    for key in path[:-1]:
+        body = body.setdefault(key, {})
+        if not isinstance(body, dict):
+            refuse(device, setting, "must not be inside another setting", value)
+    if path[-1] in body:
+        refuse(device, setting, "must be given once", value)
+    body[path[-1]] = value
+
+
+def on_off(value: Value) -> str:
+    """Return a value as devices write it in text: truths as ON and OFF, whole floats without `.0`."""
+    if isinstance(value, bool):
+        return "ON" if value else "OFF"
+    return str(int(value)) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
+
+
+def refuse_toggle(device: str, setting: str, value: Value) -> None:
+    """Raise CommandError for a toggle: nothing a device reports could confirm it, and a repeat would undo it."""
+    if isinstance(value, str) and value.strip().lower() == "toggle":
+        refuse(device, setting, "must be a state to reach, such as ON or OFF, since a toggle cannot be confirmed or repeated", value)
+
+
+def refuse(device: str, setting: str, rule: str, got: Value) -> NoReturn:
+    """Raise CommandError in the house's words."""
+    raise CommandError(f"device {device!r}: setting {setting!r} {rule}; got {got!r}")
+
+
+def remember(table: dict[str, Any], key: str, value: Any, *, most: int) -> None:
+    """Put a learned fact into a table that holds at most `most`; the one learned longest ago goes first."""
+    if key not in table and len(table) >= most:
+        del table[next(iter(table))]
+    table[key] = value

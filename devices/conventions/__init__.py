@@ -1,0 +1,1 @@
+"""One file per convention, its samples beside it under the same stem."""

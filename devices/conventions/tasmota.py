@@ -1,0 +1,331 @@
+"""Tasmota: `tele/<topic>/SENSOR`, `tele/<topic>/STATE`, `stat/<topic>/RESULT`, `stat/<topic>/POWER` … (https://tasmota.github.io/docs/MQTT/).
+
+The prefix (`tele`, `stat`, `cmnd`) may stand anywhere before the last level (FullTopic); the device is all other levels but the last. What
+comes through a Zigbee or LoRaWAN bridge (`ZbReceived`, `LwReceived`) is the node's own.
+
+*Readings* are all of `tele/…`, of `Status 8, 10, 11` (and the same parts of `Status 0`), and the states among the answers to commands
+(`POWER`, `Dimmer`, `Shutter1`, `Switch1` …). Other answers are settings, `INFO`, `LOGGING`, discovery and `Zb…` answers housekeeping.
+*Channel*: the sensor (`temperature` on `DS18B20-1`), the number of a relay (`POWER2` → `state` on `2`) or phase (`voltage` on `0`).
+*Units*: `TempUnit`, `PressureUnit`, `SpeedUnit` of the message, else what the documentation says; a temperature without `TempUnit` has
+none.
+
+*Time*: `Epoch`, else `Time`. `Time` is local and mostly without a zone: the offset is learned where a device sends `Epoch` beside it, or
+its `Status 7` (UTC beside local), and holds for two days (a change to summer time must not outlive it long); else the profile's timezone;
+else the receive time. It is not guessed from the receive time: a message may have waited hours in a queue.
+
+Commands: `cmnd/<topic>/POWER`, one message for each setting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from devices import vocabulary
+from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, on_off, refuse_toggle, remember, split_setting
+from devices.conventions.plain_scalar import scalar
+from devices.payloads import DEEPEST, Body
+from devices.profile import Profiles
+from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
+from devices.timestamps import SECOND, Stamp, parse, settle
+
+PREFIXES: Final = frozenset({"tele", "stat", "cmnd"})
+HOUSEKEEPING: Final = frozenset(
+    vocabulary.words(
+        "INFO1 INFO2 INFO3 STATUS STATUS1 STATUS2 STATUS3 STATUS4 STATUS5 STATUS6 STATUS7 STATUS9 STATUS12 STATUS13 HASS_STATE"
+        " LOGGING UPGRADE DISCOVERY"
+    )
+)
+STATES: Final = (
+    "POWER", "Dimmer", "Color", "HSBColor", "White", "CT", "Channel", "Shutter", "Switch", "Button", "Counter", "FanSpeed",
+    "ZbReceived", "LwReceived", "IrReceived", "RfReceived", "TuyaReceived", "SerialReceived", "SSerialReceived", "RfRaw",
+)  # fmt: skip
+"""Keys of an answer to a command that tell a state, or an event; with a number behind them too."""
+
+ENERGY: Final[Mapping[str, tuple[str, str | None]]] = {
+    "Total": ("energy", "kWh"), "Today": ("energy_today", "kWh"), "Yesterday": ("energy_yesterday", "kWh"),
+    "Period": ("energy_period", "Wh"),
+    "Power": ("power", "W"), "ApparentPower": ("apparent_power", "VA"), "ReactivePower": ("reactive_power", "var"), "Load": ("load", "%"),
+    "Factor": ("power_factor", None), "Voltage": ("voltage", "V"), "Current": ("current", "A"), "Frequency": ("frequency", "Hz"),
+    "TotalTariff": ("energy_tariff", "kWh"), "PhaseAngle": ("phase_angle", "°"), "ExportActive": ("energy_exported", "kWh"),
+    "ImportActive": ("energy_imported", "kWh"), "ExportReactive": ("reactive_energy_exported", "kvarh"),
+    "ImportReactive": ("reactive_energy_imported", "kvarh"), "ExportPower": ("power_exported", "W"), "ImportPower": ("power_imported", "W"),
+}  # fmt: skip
+"""Power monitoring: what its keys are called downstream, and their units."""
+
+UNITS: Final[Mapping[str, str]] = {
+    "Humidity": "%", "Battery": "%", "BatteryPercentage": "%", "BatteryVoltage": "V", "Vcc": "V", "UptimeSec": "s", "Heap": "kB",
+    "Sleep": "ms",
+    "DeepSleep": "s", "Signal": "dBm", "LinkQuality": "lqi", "CCT": "K", "CT": "mired", "Illuminance": "lx", "Lux": "lx", "OBJTMP": "°C",
+    "AMBTMP": "°C", "CarbonDioxide": "ppm", "CO2": "ppm", "eCO2": "ppm", "TVOC": "ppb", "PM1": "µg/m³", "PM2.5": "µg/m³", "PM10": "µg/m³",
+    "PM4": "µg/m³", "CF1": "µg/m³", "CF2.5": "µg/m³", "CF10": "µg/m³", "Voltage": "V", "Current": "A", "Power": "W", "RMSVoltage": "V",
+    "RMSCurrent": "A", "ActivePower": "W", "Yaw": "°", "Pitch": "°", "Roll": "°", "UvIndex": "", "SNR": "dB", "RSSI": "dBm",
+    "Resistance": "Ω",
+    "Frequency": "Hz", "Energy": "kWh", "Dimmer": "%", "Position": "%", "Target": "%", "FLM": "%", "Deg": "°", "FlowRate": "mm/h",
+}  # fmt: skip
+"""What keys of these names are measured in, whatever the sensor."""
+
+    OF_SENSOR: Final[Mapping[tuple[str, str], str]] = { ("Wifi", "RSSI"): "%", ("Wifi", "Heap"): "", ("BME680", "Gas"): "kΩ", ("SR04",
+    "Distance"): "cm", ("VL53L0X", "Distance"): "mm", ("VL53L1X", "Distance"): "mm", ("AS3935", "Distance"): "km", ("AS3935", "Energy"):
+    "", ("LD2410", "Distance"): "cm", ("LD2410", "Energy"): "", ("LD2410S", "Distance"): "cm", ("LD2410S", "Energy"): "", ("RG-15",
+    "Active"): "mm", ("RG-15", "Event"): "mm", ("RG-15", "Total"): "mm", ("OPENTHERM", "REQ"): "°C", ("OPENTHERM", "ACT"): "°C",
+    ("OPENTHERM", "TB"): "°C", ("OPENTHERM", "TDHW"): "°C", ("OPENTHERM", "DHWS"): "°C", ("OPENTHERM", "TMAX"): "°C", ("PMS5003", "PB1"):
+    "", ("HRXL", "Distance"): "mm", ("HX711", "Weight"): "kg", }  # fmt: skip
+"""What a key of this sensor is measured in; empty: not in what its name suggests."""
+
+_TEMPERATURES: Final = frozenset({"Temperature", "DewPoint", "HeatIndex", "ReferenceTemperature", "ProbeTemperature"})
+_PRESSURES: Final = frozenset({"Pressure", "SeaPressure"})
+_ABOUT: Final = frozenset({"Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit"})
+_NODES: Final = frozenset({"ZbReceived", "LwReceived"})
+_PARTS: Final = frozenset({"StatusSNS", "StatusSTS"})
+_WRITES: Final[Mapping[str, str]] = {
+    "state": "POWER", "dimmer": "Dimmer", "color_temp": "CT", "hsb_color": "HSBColor", "color": "Color",
+    "position": "ShutterPosition", "white": "White", "fan_speed": "FanSpeed",
+}  # fmt: skip
+"""The command that sets a metric."""
+
+OFFSET_HOLDS: Final = 2 * 86_400
+"""For how many seconds of the device's own time a learned offset is used."""
+MOST_OFFSETS: Final = 20_000
+
+
+class _Units(NamedTuple):
+    """What the values of one object are measured in, as far as the message says.
+
+    And whether a bridge speaks for a node, over which radio.
+    """
+
+    temperature: str | None = None
+    pressure: str | None = None
+    speed: str | None = None
+    radio: str | None = None
+
+
+class Tasmota(Convention):
+    """Devices with the Tasmota firmware."""
+
+    name = "tasmota"
+    about = "Tasmota firmware: tele/<topic>/SENSOR, stat/<topic>/RESULT"
+
+    MOST_UNITS = 50_000
+
+    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
+        super().__init__(profiles, learned)
+        self._units: dict[tuple[_Units, tuple[str, ...]], str | None] = {}
+
+    def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
+        if levels[:2] == ("tasmota", "discovery"):
+            return Place("/".join(levels[2:3]), ignored="discovery")
+        at = next((place for place, level in enumerate(levels[:-1]) if level in PREFIXES), None)
+        if at is None:
+            return None
+        prefix, last = levels[at], levels[-1]
+        if prefix == "cmnd":
+            return Place("/".join((*levels[:at], *levels[at + 1 : -1])), ignored="a command to a device")
+        if not last or last != last.upper() or not "A" <= last[0] <= "Z":
+            return None
+        device = "/".join((*levels[:at], *levels[at + 1 : -1])) or prefix
+        base = "/".join((*levels[:at], "cmnd", *levels[at + 1 : -1]))
+        ignored = "housekeeping" if last in HOUSEKEEPING - {"STATUS7"} else None
+        return Place(device, base, (last,), prefix, levels, ignored)
+
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        if isinstance(body, str):
+            return self._alone(place, body, message)
+        if isinstance(body, list):
+            raise UnusableError(f"topic {message.topic!r}: what {place.path[0]} says must be an object; got an array")
+        if place.path == ("STATUS7",):
+            self._learn_status(place.device, body)
+            return Ignored("housekeeping", place.device)
+        said: list[Said] = []
+        for part in _parts(body):
+            self._part(said, place, part, message, part is not body)
+        if len(said) > MOST_READINGS:
+            raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
+        return said or Ignored("an answer to a command, or nothing new", place.device)
+
+    def _part(self, said: list[Said], place: Place, body: dict[str, Any], message: Message, whole: bool) -> None:
+        """Read one object with its own time and units: a whole message, or the sensor or state part of a status."""
+        ts, source = self._when(body, message, place.device)
+        units = _Units(_text(body, "TempUnit"), _text(body, "PressureUnit"), _text(body, "SpeedUnit"))
+        above = ("ENERGY",) if place.path == ("ENERGY",) else ()
+        answers = place.role == "stat" and not whole and "Time" not in body
+        for key, value in body.items():
+            if key in _ABOUT or value is None or (answers and not key.startswith(STATES)):
+                continue
+            kind = value.__class__
+            if kind is dict and (key in _NODES or (place.role == "tele" and _is_node(key, value))):
+                self._nodes(said, value if key in _NODES else {key: value}, key, (ts, source))
+            elif kind is dict or kind is list:
+                if not key.startswith("Zb"):
+                    self._inside(said, place.device, (key,), value, units, (ts, source))
+            elif value != "":
+                path = (*above, key)
+                said.append(Said(place.device, path, value, self._unit(path, units) if kind is not str else None, ts, source))
+
+    def _nodes(self, said: list[Said], nodes: dict[str, Any], bridge: str, at: tuple[int, TimeSource]) -> None:
+        """Read what a Zigbee or LoRaWAN bridge received: each node is a device. Zigbee states temperatures in °C."""
+        for node, body in nodes.items():
+            if isinstance(body, dict) and node:
+                units = _Units("C", _text(body, "PressureUnit"), None, "lora" if bridge == "LwReceived" else "zigbee")
+                self._inside(said, node, (), body, units, at)
+
+    def _inside(self, said: list[Said], device: str, path: tuple[str, ...], body: Any, units: _Units, at: tuple[int, TimeSource]) -> None:
+        if len(path) > DEEPEST:
+            raise UnusableError(f"device {device!r}: objects must not be nested deeper than {DEEPEST}")
+        node = not path and units.radio
+        for key, value in body.items() if isinstance(body, dict) else ((str(i), v) for i, v in enumerate(body)):
+            kind = value.__class__
+            if kind is dict or kind is list:
+                self._inside(said, device, (*path, key), value, units, at)
+            elif kind is str:
+                if value and key not in _ABOUT and isinstance(body, dict):
+                    said.append(Said(device, (*path, key), value, None, *at))
+            elif value is not None and key not in _ABOUT:
+                whole = (*path, key)
+                if node and key == "Power":
+                    whole, value = _node_power(value)  # noqa: PLW2901
+                said.append(Said(device, whole, value, self._unit(whole, units), *at))
+
+    def _alone(self, place: Place, text: str, message: Message) -> list[Said] | Ignored:
+        """Read a topic with a bare value: `stat/x/POWER` ← ON, `tele/x/LWT` ← Online."""
+        value, unit = scalar(text)
+        if value is None:
+            return Ignored("no value in it", place.device)
+        return [Said(place.device, place.path, value, unit, message.received, "received")]
+
+    def _unit(self, path: tuple[str, ...], units: _Units) -> str | None:
+        at = (units, path)
+        if at not in self._units:
+            if len(self._units) >= self.MOST_UNITS:
+                self._units.clear()
+            self._units[at] = _unit_of(path, units)
+        return self._units[at]
+
+    def series(self, path: tuple[str, ...]) -> vocabulary.Name:
+        """Return the name of a path; power monitoring and the radio have words of their own."""
+        keys = tuple(key for key in path if not key.isdigit())
+        indexes = ".".join(key for key in path if key.isdigit())
+        if keys[:1] == ("ENERGY",) and len(keys) > 1:
+            named = ENERGY.get(keys[1]) if len(keys) == 2 else None
+            return vocabulary.Name(named[0] if named else "energy_" + "_".join(map(vocabulary.snake, keys[1:])), indexes)
+        if keys[:1] == ("Wifi",) and len(keys) > 1:
+            return vocabulary.Name("wifi_" + "_".join(map(vocabulary.snake, keys[1:])), indexes)
+        first = path[0]
+        if len(path) == 1 and first.startswith("POWER") and first[5:].isdigit():
+            return vocabulary.Name("state", first[5:])
+        if path == ("POWER",):
+            return vocabulary.Name("state", "")
+        if keys and keys[-1] in ("CCT", "CT"):
+            return vocabulary.Name("color_temperature" if keys[-1] == "CCT" else "color_temp", ".".join(k for k in path if k != keys[-1]))
+        return vocabulary.name(path, units_in_keys=False)
+
+    def spoken(self, metric: str, value: str) -> Value:
+        """Return a text as what it means; rules of users write relays as 1 and 0."""
+        if metric == "state" and value in ("0", "1"):
+            return value == "1"
+        return vocabulary.spoken(metric, value)
+
+    def _when(self, body: dict[str, Any], message: Message, device: str) -> tuple[int, TimeSource]:
+        written = body.get("Time")
+        stamp = None if written is None else parse(written, least=0)
+        epoch = parse(body["Epoch"], least=0) if "Epoch" in body else None
+        if epoch is not None:
+            if stamp is not None and stamp.local:
+                self._learn(device, stamp.ns, epoch.ns)
+            return settle(epoch.ns, message.received)
+        if stamp is None or not stamp.local:
+            return self.when(stamp, message, device)
+        offset = self._offset(device, stamp)
+        if offset is None:
+            return self.when(stamp, message, device)
+        return settle(stamp.ns - offset * SECOND, message.received, "learned-offset")
+
+    def _offset(self, device: str, stamp: Stamp) -> int | None:
+        learned = self.learned.get(device)
+        if learned is None or abs(stamp.ns // SECOND - learned[1]) > OFFSET_HOLDS:
+            return None
+        return int(learned[0])
+
+    def _learn(self, device: str, local: int, utc: int) -> None:
+        """Keep how far a device's wall clock is ahead of UTC, and when that was seen (hourly, so that little is written)."""
+        offset, seen = round((local - utc) / (60 * SECOND)) * 60, local // SECOND
+        known = self.learned.get(device)
+        if abs(offset) <= 15 * 3600 and (known is None or known[0] != offset or abs(seen - known[1]) > 3600):
+            remember(self.learned, device, [offset, seen], most=MOST_OFFSETS)
+
+    def _learn_status(self, device: str, body: dict[str, Any]) -> None:
+        times = body.get("StatusTIM")
+        if isinstance(times, dict):
+            utc, local = parse(times.get("UTC")), parse(times.get("Local"))
+            if utc is not None and local is not None and local.local:
+                self._learn(device, local.ns, utc.ns)
+
+    def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
+        """Return one message for each setting: `state`, `state/2`, `dimmer`, `position/Shutter1` …, or any command by its own name."""
+        encoded = []
+        for setting, value in settings.items():
+            refuse_toggle(device, setting, value)
+            encoded.append(Encoded(f"{base}/{_command(setting)}", on_off(value).encode(), self.confirms(device, setting, value)))
+        return encoded
+
+    def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
+        command = _command(setting)
+        path: tuple[str, ...] = (command,)
+        if command.startswith("ShutterPosition"):
+            path = ("Shutter" + (command.removeprefix("ShutterPosition") or "1"), "Position")
+        told = on_off(value) if isinstance(value, bool) else value
+        unit = None if isinstance(told, str) else self._unit(path, _Units())
+        return (self.report(device, path, told, unit),)
+
+
+def _command(setting: str) -> str:
+    """Return the command that sets a metric, with the number of the relay, light or shutter behind it."""
+    metric, channel = split_setting(setting)
+    return _WRITES.get(metric, metric) + channel.removeprefix("Shutter")
+
+
+def _parts(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the objects of a message that hold readings."""
+    if any(key.startswith("Status") for key in body):
+        return [value for key, value in body.items() if key in _PARTS and isinstance(value, dict)]
+    return [body]
+
+
+def _text(body: dict[str, Any], key: str) -> str | None:
+    value = body.get(key)
+    return value if isinstance(value, str) else None
+
+
+def _is_node(key: str, body: dict[str, Any]) -> bool:
+    """Return whether an object is a Zigbee node's, sent without `ZbReceived` around it (SetOption100)."""
+    short = len(key) == 6 and key.startswith("0x")
+    return "LinkQuality" in body and (short or "Device" in body)
+
+
+def _node_power(value: Any) -> tuple[tuple[str, ...], Any]:
+    """Return a Zigbee node's `Power`: on or off, or what a remote asked for (2 is toggle)."""
+    if value in (0, 1):
+        return ("Power",), bool(value)
+    return ("PowerCommand",), value
+
+
+def _unit_of(path: tuple[str, ...], units: _Units) -> str | None:
+    keys = [key for key in path if not key.isdigit()]
+    if not keys:
+        return None
+    key, sensor = keys[-1], keys[0].split("-")[0] if keys[0] != "RG-15" else keys[0]
+    if key in _TEMPERATURES:
+        return vocabulary.unit_named(units.temperature) if units.temperature else None
+    if key in _PRESSURES:
+        return vocabulary.unit_named(units.pressure or "hPa")
+    if "Speed" in keys and units.speed:
+        return vocabulary.unit_named(units.speed)
+    if sensor == "ENERGY" and len(keys) == 2:
+        return ENERGY.get(key, ("", None))[1]
+    if units.radio and key in ("Dimmer", "Battery"):
+        return None if key == "Dimmer" else "V" if units.radio == "lora" else "%"
+    for name in (sensor, sensor.split("_")[0]):
+        if len(keys) > 1 and (name, key) in OF_SENSOR:
+            return OF_SENSOR[name, key] or None
+    return UNITS.get(key) or None

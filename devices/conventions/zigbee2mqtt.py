@@ -1,0 +1,266 @@
+"""Zigbee2MQTT: `<base>/<friendly name>` ← one object of a device's state (https://www.zigbee2mqtt.io/guide/usage/mqtt_topics_and_messages.html).
+
+The base is `zigbee2mqtt` (also `zigbee2mqtt_2` and the like, or behind other levels), or any whose `bridge/devices` has been seen. A
+friendly name may have slashes. With the output setting `attribute` each value comes on `<base>/<name>/<attribute>`, parts of objects as
+`color-x`. `bridge/…` is never a device; `bridge/devices` teaches which features there are, in what unit, and which can be set.
+
+*Units*: what `bridge/devices` says, else what the documentation of the exposed features says. `voltage` comes in V from the mains and in mV
+from batteries: where nothing else tells, 1000 and more is mV. *Channel*: the endpoint (`state_l1` → `state` on `l1`). *Time*: `last_seen`.
+
+Commands: `<base>/<name>/set` with one object. A setting is the feature's name, or `state/l1`; `color.x` is a part of an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from devices import vocabulary
+from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, put, refuse, refuse_toggle, remember, split_setting
+from devices.conventions.plain_scalar import scalar
+from devices.payloads import DEEPEST, Body
+from devices.profile import Profiles
+from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
+from devices.timestamps import parse
+
+BASE: Final = "zigbee2mqtt"
+
+UNITS: Final[Mapping[str, str]] = {
+    "linkquality": "lqi", "battery": "%", "power": "W", "current": "A", "energy": "kWh", "produced_energy": "kWh", "consumed_energy": "kWh",
+    "ac_frequency": "Hz", "power_reactive": "var", "power_apparent": "VA", "illuminance_lux": "lx", "pressure": "hPa", "co2": "ppm",
+    "pm10": "µg/m³", "pm25": "µg/m³", "position": "%", "tilt": "%", "color_temp": "mired", "color_temp_startup": "mired", "countdown": "s",
+    "soil_moisture": "%", "humidity": "%", "dew_point": "°C", "angle": "°", "angle_x": "°", "angle_y": "°", "angle_z": "°", "elapsed": "ms",
+    "pi_heating_demand": "%", "valve_position": "%", "occupied_heating_setpoint": "°C", "unoccupied_heating_setpoint": "°C",
+    "occupied_cooling_setpoint": "°C", "unoccupied_cooling_setpoint": "°C", "current_heating_setpoint": "°C", "fan_speed_percent": "%",
+    "power_phase_a": "W", "power_phase_b": "W", "power_phase_c": "W", "current_phase_a": "A", "current_phase_b": "A",
+    "current_phase_c": "A",
+    "voltage_phase_a": "V", "voltage_phase_b": "V", "voltage_phase_c": "V", "water_consumed": "m³", "noise": "dB", "device_age": "d",
+    "wind_speed": "m/s", "wind_direction": "°", "mean_wind_speed": "m/s",
+}  # fmt: skip
+"""What the features of these names are measured in, by the documentation of Zigbee2MQTT's devices."""
+
+ENDPOINTS: Final = frozenset(
+    vocabulary.words(
+        "l1 l2 l3 l4 l5 l6 l7 l8 left right center top bottom middle top_left top_right bottom_left bottom_right center_left"
+        " center_right both 1 2 3 4 5 6 7 8 cooling heating ceiling floor wall"
+    )
+)
+_NO_UNIT: Final = frozenset(vocabulary.words("calibration units unit precision sensitivity alarm state status mode sensor count index"))
+
+MOST_BASES: Final = 32
+MOST_DEVICES: Final = 2_000
+MOST_FEATURES: Final = 256
+
+
+class Zigbee2Mqtt(Convention):
+    """State objects of Zigbee devices behind a Zigbee2MQTT bridge."""
+
+    name = "zigbee2mqtt"
+    about = "Zigbee devices behind Zigbee2MQTT: zigbee2mqtt/<friendly name>"
+
+    MOST_UNITS = 50_000
+
+    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
+        super().__init__(profiles, learned)
+        self._units: dict[tuple[str, str, str], str | None] = {}
+
+    def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
+        base = self._base(topic, levels)
+        if base is None:
+            return None
+        if levels[base : base + 1] == ("bridge",):
+            return Place("", path=levels[base + 1 :], role="bridge", levels=levels[:base])
+        return self._device_place(levels, base)
+
+    def _base(self, topic: str, levels: tuple[str, ...]) -> int | None:
+        """Return how many levels the base has, if the topic is below one."""
+        if levels[0].startswith(BASE):
+            return 1 if len(levels) > 1 else None
+        if levels[0] not in ("tele", "stat", "cmnd") and BASE in levels[1:-1]:
+            return levels.index(BASE) + 1
+        for base in self.learned:
+            if topic.startswith(base + "/"):
+                return base.count("/") + 1
+        if levels[-2:] == ("bridge", "devices") and len(levels) > 2:
+            return len(levels) - 2
+        return None
+
+    def _device_place(self, levels: tuple[str, ...], base: int) -> Place:
+        name, root = levels[base:], "/".join(levels[:base])
+        for verb in ("set", "get"):
+            if verb in name[1:] and name.index(verb, 1) >= len(name) - 2:
+                device = "/".join(name[: name.index(verb, 1)])
+                return Place(device, f"{root}/{device}", ignored="a command to a device")
+        if name[-1] == "availability" and len(name) > 1:
+            return Place("/".join(name[:-1]), f"{root}/{'/'.join(name[:-1])}", role="availability", levels=levels[:base])
+        holder = "/".join(name[:-1])
+        alone = Place(holder, f"{root}/{holder}", (name[-1],)) if holder else None
+        return Place("/".join(name), f"{root}/{'/'.join(name)}", levels=levels[:base], alternative=alone)
+
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        if place.role == "bridge":
+            return self._bridge(place, body)
+        if body == "":
+            return Ignored("empty payload: a retained value was cleared", place.device)
+        if place.role == "availability":
+            return _availability(place, body, message)
+        if isinstance(body, str):
+            return self._attribute(place, body, message)
+        if isinstance(body, list):
+            raise UnusableError(f"topic {message.topic!r}: a device's state must be an object; got an array")
+        stamp = parse(body["last_seen"]) if "last_seen" in body else None
+        ts, source = self.when(stamp, message, place.device)
+        said: list[Said] = []
+        unit_of, root, device = self._unit, "/".join(place.levels), place.device
+        for key, value in body.items():
+            kind = value.__class__
+            if kind is float or kind is int:
+                said.append(Said(device, (key,), value, unit_of(root, device, key, value), ts, source))
+            elif kind is bool or (kind is str and value and key != "last_seen"):
+                said.append(Said(device, (key,), value, None, ts, source))
+            elif (kind is dict or kind is list) and key != "device":
+                self._inside(said, place, (key,), value, (ts, source))
+        if len(said) > MOST_READINGS:
+            raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
+        return [one for one in said if one.path != ("last_seen",)] or Ignored("no value in it", device)
+
+    def _inside(self, said: list[Said], place: Place, path: tuple[str, ...], body: Any, at: tuple[int, TimeSource]) -> None:
+        """Read objects and arrays inside a state; texts in arrays describe, they are no readings."""
+        if len(path) > DEEPEST:
+            raise UnusableError(f"device {place.device!r}: objects must not be nested deeper than {DEEPEST}")
+        for key, value in body.items() if isinstance(body, dict) else ((str(i), v) for i, v in enumerate(body)):
+            if isinstance(value, (dict, list)):
+                self._inside(said, place, (*path, key), value, at)
+            elif value is not None and value != "" and not (isinstance(value, str) and isinstance(body, list)):
+                unit = self._unit("", place.device, key, value) if isinstance(value, float) else None
+                said.append(Said(place.device, (*path, key), value, unit, *at))
+
+    def _attribute(self, place: Place, text: str, message: Message) -> list[Said] | Ignored:
+        """Read one value on a topic of its own (output setting `attribute`)."""
+        if place.alternative is None:
+            raise UnusableError(f"topic {message.topic!r}: a device's state must be an object; got {text[:40]!r}")
+        device, attribute = place.alternative.device, place.alternative.path[0]
+        value, _ = scalar(text)
+        if value is None or attribute == "last_seen":
+            return Ignored(f"no value: {text[:40]}", device)
+        path = tuple(attribute.split("-"))
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        unit = self._unit("/".join(place.levels), device, attribute, value) if number else None  # type: ignore[arg-type]
+        return [Said(device, path, value, unit, message.received, "received")]
+
+    def series(self, path: tuple[str, ...]) -> vocabulary.Name:
+        """Return the name of a feature: it is in the vocabulary's own words but for the endpoint behind it."""
+        if path[0] == "availability":
+            return vocabulary.Name("availability", "")
+        for size in (1, 2):
+            words = path[0].rsplit("_", size)
+            endpoint = "_".join(words[1:])
+            if len(path) == 1 and len(words) == size + 1 and endpoint in ENDPOINTS and words[0] in vocabulary.METRICS:
+                return vocabulary.Name(words[0], endpoint)
+        return vocabulary.name(path, units_in_keys=False)
+
+    def _unit(self, base: str, device: str, key: str, value: float) -> str | None:
+        at = (base, device, key)
+        unit = self._units.get(at, "")
+        if unit == "":
+            if len(self._units) >= self.MOST_UNITS:
+                self._units.clear()
+            unit = self._units[at] = self._defined_unit(base, device, key)
+        return unit if unit != "V or mV" else "mV" if value >= 1000 else "V"
+
+    def _defined_unit(self, base: str, device: str, key: str) -> str | None:
+        learned = self.learned.get(base, {}).get(device, {}).get(key)
+        if learned and learned[1]:
+            return vocabulary.unit_named(learned[1]) or str(learned[1])
+        plain = self.series((key,)).metric
+        if plain in ("voltage", "battery_voltage"):
+            return "V or mV"
+        if unit := UNITS.get(key) or UNITS.get(plain):
+            return unit
+        words = plain.split("_")
+        if not _NO_UNIT.isdisjoint(words):
+            return None
+        return "°C" if "temperature" in words else "%" if "humidity" in words else None
+
+    def _bridge(self, place: Place, body: Body) -> Ignored:
+        if place.path == ("devices",) and isinstance(body, list):
+            self._learn("/".join(place.levels), body)
+        return Ignored("the bridge's own: " + "/".join(("bridge", *place.path))[:60])
+
+    def _learn(self, base: str, devices: list[Any]) -> None:
+        """Keep what each device's features are: {friendly name: {property: [access, unit, what is sent for on, for off]}}."""
+        if base not in self.learned and not any(isinstance(one, dict) and "ieee_address" in one for one in devices):
+            return
+        table: dict[str, dict[str, list[Any]]] = {}
+        for one in devices[:MOST_DEVICES]:
+            name = one.get("friendly_name") if isinstance(one, dict) else None
+            definition = one.get("definition") if isinstance(one, dict) else None
+            if isinstance(name, str) and isinstance(definition, dict):
+                table[name] = dict(list(_features(definition.get("exposes"), 0))[:MOST_FEATURES])
+        if self.learned.get(base) != table:
+            self.changes += base not in self.learned
+            remember(self.learned, base, table, most=MOST_BASES)
+            self._units.clear()
+
+    def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
+        path = _path(setting)
+        unit = self._unit("", device, path[0], value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        return (self.report(device, path, value, unit),)
+
+    def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
+        """Return one `/set` message for all settings. Refuses what `bridge/devices` says cannot be set."""
+        features = next((of[device] for root, of in self.learned.items() if base == f"{root}/{device}" and device in of), None)
+        body: dict[str, Any] = {}
+        expects: list[Expected] = []
+        for setting, value in settings.items():
+            refuse_toggle(device, setting, value)
+            path = _path(setting)
+            sent = _writable(features, device, setting, path[0], value)
+            put(body, path, sent, device=device, setting=setting)
+            expects += self.confirms(device, setting, sent)
+        return [Encoded(f"{base}/set", msgspec.json.encode(body), tuple(expects))]
+
+
+def _path(setting: str) -> tuple[str, ...]:
+    metric, channel = split_setting(setting)
+    return (f"{metric}_{channel}",) if channel else tuple(metric.split("."))
+
+
+def _availability(place: Place, body: Body, message: Message) -> list[Said]:
+    text = body.get("state") if isinstance(body, dict) else body
+    if text not in ("online", "offline"):
+        raise UnusableError(f"topic {message.topic!r}: availability must be online or offline; got {str(body)[:40]!r}")
+    path = ("availability", "state") if isinstance(body, dict) else ("availability",)
+    return [Said(place.device, path, str(text), None, message.received, "received")]
+
+
+def _features(exposes: Any, depth: int) -> Iterator[tuple[str, list[Any]]]:
+    """Yield (property, [access, unit, on, off]) of every feature, those inside lights, switches and composites too."""
+    for one in exposes if isinstance(exposes, list) and depth <= 4 else ():
+        if not isinstance(one, dict):
+            continue
+        named, access, unit = one.get("property"), one.get("access"), one.get("unit")
+        if isinstance(named, str) and (isinstance(access, int) or one.get("type") == "composite"):
+            on, off = one.get("value_on"), one.get("value_off")
+            plain = (bool, str, int)
+            yield named, [access if isinstance(access, int) else 7, unit if isinstance(unit, str) else None,
+                          on if isinstance(on, plain) else None, off if isinstance(off, plain) else None]  # fmt: skip
+        if one.get("type") != "composite":
+            yield from _features(one.get("features"), depth + 1)
+
+
+def _writable(features: Mapping[str, list[Any]] | None, device: str, setting: str, key: str, value: Value) -> Value:
+    """Return the value as the feature wants it: a truth becomes what the feature is switched on and off with."""
+    if features is None:
+        return ("ON" if value else "OFF") if isinstance(value, bool) and key.split("_", maxsplit=1)[0] == "state" else value
+    if key not in features:
+        can = ", ".join(sorted(name for name, feature in features.items() if feature[0] & 2))
+        refuse(device, setting, f"must be a feature that can be set ({can or 'this device has none'})", value)
+    access, _, on, off = features[key]
+    if not access & 2:
+        refuse(device, setting, "can be read but not set", value)
+    if isinstance(value, bool) and on is not None and off is not None:
+        return on if value else off  # type: ignore[no-any-return]
+    return value

@@ -1,0 +1,135 @@
+"""A device's own timestamp, in the forms devices write, to the nanosecond and without a detour through float.
+
+ISO 8601 and RFC 3339 with or without a zone (`2024-05-01T12:00:00.123456789+02:00`, `2024-05-01 12:00:00`, `2024.05.01 12:00:00`), and
+epoch numbers in s, ms, µs or ns, told apart by size, also as text. The choice of D2: what lies beyond `received + 5 min`, or before 2001,
+comes from a clock that is not set, and gets the receive time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from devices.reading import TimeSource
+
+SECOND: Final = 1_000_000_000
+AHEAD: Final = 300 * SECOND
+"""How far beyond the receive time a device's clock may be."""
+EARLIEST: Final = 978_307_200 * SECOND
+"""2001-01-01T00:00:00Z."""
+
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (local times are reckoned as if they were UTC, then shifted)
+_EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ONE: Final = timedelta(seconds=1)
+
+
+class Stamp(msgspec.Struct, frozen=True):
+    """A point in time as a device wrote it: epoch ns, or, where `local`, what a wall clock showed, reckoned as if it were UTC."""
+
+    ns: int
+    local: bool = False
+
+
+def parse(value: Any, *, least: float = 100_000_000) -> Stamp | None:
+    """Return the time that a JSON value states; None if it states none. A number below `least` is a duration or a counter, not a time.
+
+    >>> parse("2024-05-01T12:00:00.123456789Z").ns, parse(1714564800123).ns
+    (1714564800123456789, 1714564800123000000)
+    >>> parse("2024-05-01 12:00:00").local, parse(42), parse("soon")
+    (True, None, None)
+    """
+    if isinstance(value, str):
+        return _written(value)
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value >= least:
+        return _epoch(value if isinstance(value, int) else repr(value))
+    return None
+
+
+def _epoch(value: int | str) -> Stamp | None:
+    """Return an epoch number as ns; the digits of a float are taken as they are written, so none is lost."""
+    if isinstance(value, int):
+        whole, fraction = value, ""
+    else:
+        head, _, fraction = value.partition(".")
+        if not head.isdigit() or (fraction and not fraction.isdigit()):
+            return None
+        whole = int(head)
+    if whole >= 10**19:
+        return None
+    unit = (
+        SECOND if whole < 100_000_000_000 else 1_000_000 if whole < 100_000_000_000_000 else 1_000 if whole < 100_000_000_000_000_000 else 1
+    )
+    digits = len(str(unit)) - 1
+    return Stamp(whole * unit + int((fraction + "0" * digits)[:digits] or 0))
+
+
+def _written(text: str) -> Stamp | None:
+    size = len(text)
+    if size < 10 or size > 48 or not text[0].isdigit():
+        return None
+    if text[4] not in "-./":
+        return _epoch(text) if text.isascii() and text.replace(".", "", 1).isdigit() else None
+    if size < 16 or text[10] not in "T t" or text[13] != ":":
+        return None
+    seconds = text[16:17] == ":"
+    clock = text[11:19] if seconds else text[11:16] + ":00"
+    try:
+        moment = datetime.fromisoformat(f"{text[:4]}-{text[5:7]}-{text[8:10]}T{clock}")
+    except ValueError:
+        return None
+    return _with_zone(moment, text[19 if seconds else 16 :])
+
+
+def _with_zone(moment: datetime, tail: str) -> Stamp | None:
+    fraction, zone = "", tail
+    if tail[:1] in (".", ","):
+        end = 1
+        while end < len(tail) and tail[end].isdigit():
+            end += 1
+        fraction, zone = tail[1:end], tail[end:]
+        if not fraction.isascii():
+            return None
+    shift = _zone(zone.strip())
+    if shift is None and zone.strip():
+        return None
+    ns = (moment - _EPOCH) // _ONE * SECOND + int((fraction + "000000000")[:9] or 0)
+    return Stamp(ns, local=True) if shift is None else Stamp(ns - shift * SECOND)
+
+
+def _zone(zone: str) -> int | None:
+    """Return the offset in seconds of `Z`, `UTC`, `+02:00`, `+0200`, `+02`; None for anything else."""
+    if zone in ("Z", "z", "UTC", "GMT"):
+        return 0
+    digits = zone[1:].replace(":", "")
+    if zone[:1] not in ("+", "-") or len(digits) not in (2, 4) or not (digits.isascii() and digits.isdigit()):
+        return None
+    seconds = int(digits[:2]) * 3600 + int(digits[2:] or 0) * 60
+    return -seconds if zone[0] == "-" else seconds
+
+
+def in_zone(local: int, zone: ZoneInfo) -> int:
+    """Return the epoch ns at which a wall clock in `zone` shows `local` (of two such moments, in autumn, the earlier).
+
+    >>> in_zone(parse("2024-05-01T12:00:00").ns, ZoneInfo("Europe/Berlin")) == parse("2024-05-01T10:00:00Z").ns
+    True
+    """
+    seconds, rest = divmod(local, SECOND)
+    try:
+        moment = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=zone)
+        return (moment - _EPOCH_UTC) // _ONE * SECOND + rest
+    except OverflowError:
+        return local
+
+
+def settle(ns: int, received: int, source: TimeSource = "device") -> tuple[int, TimeSource]:
+    """Return the event time to use and why: the device's, unless no clock that is set can have shown it.
+
+    >>> settle(0, received=1_714_564_800 * SECOND)
+    (1714564800000000000, 'received-insane')
+    """
+    if EARLIEST <= ns <= received + AHEAD:
+        return ns, source
+    return received, "received-insane"

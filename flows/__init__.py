@@ -1,0 +1,1 @@
+"""Streams: windows, triggers and actions over the journal, in one Bytewax dataflow."""

@@ -1,0 +1,292 @@
+"""Conditions and aggregate calls as flow files write them: compiled once, checked at load, never failing at run time."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import cel
+
+from flows.aggregates import AGGREGATES
+from flows.cel_text import COMPARISONS, Token, conditions, divisors, free_names, guard_divisions, split, tokens
+from gateway.findings import hint
+
+NUMBER, TEXT, TRUTH = 1.5, "1", True
+"""What checks try a name with; the text is one that `double()` and `int()` can read."""
+
+Samples = tuple[float | str | bool, ...]
+"""What a name may hold, one sample of each kind. An empty tuple stands for the labels, a map of texts."""
+
+Scope = Mapping[str, Samples]
+"""The names that an expression may use."""
+
+LABELS: Samples = ()
+
+_FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError)
+"""All that the CEL library raises when an expression cannot be evaluated: it has no exception of its own."""
+
+_FUNCTIONS = {"contains", "double", "endsWith", "has", "int", "matches", "size", "startsWith", "string"}
+_GUARD = "nonzero"
+_LONGEST = 2_000
+_ODD = {"=": "write == to compare", "&": "write && for and", "|": "write || for or", "and": "write && for and", "or": "write || for or"}
+
+
+class Flaw(NamedTuple):
+    """What is wrong with a text, and where in it (characters; None: as a whole)."""
+
+    offset: int | None
+    message: str
+
+
+class Condition:
+    """A compiled CEL expression that is true, false, or cannot be told.
+
+    >>> hot = Condition("warm > 28 && damp / used < 90.0")
+    >>> hot.holds({"warm": 29.5, "damp": 60.0, "used": 1.0})
+    True
+    >>> hot.holds({"warm": 29.5, "damp": 60.0, "used": 0.0}) is None
+    True
+    """
+
+    __slots__ = ("_names", "_program", "source")
+
+    def __init__(self, source: str) -> None:
+        """Compile; ValueError where the text is no expression (`check` says it better)."""
+        self.source = source
+        guarded = guard_divisions(source, _GUARD) if "/" in source and cel.compile(source) else source
+        self._program = cel.compile(guarded)
+        self._names = tuple(dict.fromkeys(token.text for token in free_names(source)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names it takes values from."""
+        return self._names
+
+    def holds(self, values: Mapping[str, Any]) -> bool | None:
+        """Tell whether it is true of these values.
+
+        None, which neither raises nor clears, where it cannot be told: a value is missing or of another type than the expression asks,
+        a number is NaN, something is divided by zero. Whole numbers count as decimals (beyond 2^53 they lose their last digits). As in
+        CEL, what cannot be told does not matter where the other side of `||` or `&&` decides.
+        """
+        result = _run(self._program, {name: values.get(name) for name in self._names})
+        return result if isinstance(result, bool) else None
+
+    def __repr__(self) -> str:
+        return f"Condition({self.source!r})"
+
+
+def check(source: str, scope: Scope) -> list[Flaw]:
+    """Find what is wrong with a condition: its syntax, names and functions, the types (tried with samples), and that it is true or false.
+
+    >>> check("wram > 28", {"warm": (NUMBER,)})
+    [Flaw(offset=0, message="unknown name 'wram'; did you mean 'warm'?")]
+    >>> check("warm + 1 > 28.0", {"warm": (NUMBER,)})
+    [Flaw(offset=7, message="'+' takes two decimals here: write 1.0")]
+    """
+    if len(source) > _LONGEST:
+        return [Flaw(None, f"an expression has at most {_LONGEST:,} characters")]
+    try:
+        program = cel.compile(source)
+    except ValueError as error:
+        return [_syntax(str(error), source)]
+    flaws = [*_unknown_names(source, scope), *_unknown_functions(source, program.functions()), *_zero_divisors(source)]
+    if flaws:
+        return flaws
+    for condition in conditions(tokens(source)):
+        flaw = _try(condition, source, scope)
+        if flaw is not None:
+            flaws.append(flaw)
+    return flaws
+
+
+@dataclass(frozen=True)
+class AggregateCall:
+    """An aggregate of one metric, such as `mean(temperature)`."""
+
+    function: str
+    metric: str
+
+    @property
+    def samples(self) -> Samples:
+        """What it may give: `first` and `last` give text and truth values too, where the metric has them."""
+        return (NUMBER, TEXT, TRUTH) if self.function in {"first", "last"} else (NUMBER,)
+
+    @classmethod
+    def parse(cls, text: Any) -> AggregateCall:
+        """Read a call; ValueError with the rule where it is none.
+
+        >>> AggregateCall.parse("p95(temperature)")
+        AggregateCall(function='p95', metric='temperature')
+        """
+        match = _CALL.fullmatch(text) if isinstance(text, str) else None
+        if match is None:
+            raise ValueError("must be a call of one metric, such as mean(temperature)")
+        if match[1] not in AGGREGATES:
+            raise ValueError(f"calls an unknown function {match[1]!r}{hint(match[1], AGGREGATES)}")
+        return cls(match[1], match[2])
+
+    def __str__(self) -> str:
+        return f"{self.function}({self.metric})"
+
+
+_CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(\s*([^\s(),]+)\s*\)\s*")
+
+
+def _run(program: cel.Program, values: dict[str, Any]) -> Any:
+    """Evaluate; None where that cannot be done."""
+    try:
+        return program.execute(_bound(values))
+    except _FAULTS:
+        return None
+
+
+def _bound(values: dict[str, Any]) -> dict[str, Any]:
+    """Make values what CEL compares without fuss: one kind of number."""
+    bound = {name: float(value) if type(value) is int else value for name, value in values.items()}
+    bound[_GUARD] = _nonzero
+    return bound
+
+
+def _nonzero(divisor: Any) -> Any:
+    """Give null for zero: dividing by null cannot be evaluated (a function that raises would have the library print it)."""
+    return divisor or None
+
+
+def _syntax(error: str, source: str) -> Flaw:
+    """Make one short line of the parser's report, which holds a line for each thing it tried."""
+    match = re.search(r"ERROR: <input>:(\d+):(\d+): (.*)", error)
+    if match is None:
+        return Flaw(None, "is no expression")
+    lines = source.split("\n")
+    line, column = int(match[1]) - 1, int(match[2]) - 1
+    offset = min(sum(len(one) + 1 for one in lines[:line]) + column, len(source))
+    missing = re.search(r"missing '(.)' at", match[3])
+    odd = re.search(r"(?:input|error at:|at) '(.*?)'(?: expecting|$)", match[3])
+    text = odd[1].strip() if odd else source[offset : offset + 1]
+    if not source.strip():
+        return Flaw(None, "an expression must not be empty")
+    if missing:
+        return Flaw(offset, f"syntax: a {missing[1]!r} is missing here")
+    if text[:1] in {'"', "'"}:
+        return Flaw(offset, "syntax: a text is not closed")
+    if text in {"", "<EOF>"}:
+        return Flaw(offset, "syntax: the expression ends too early")
+    advice = f"; {_ODD[text]}" if text in _ODD else ""
+    return Flaw(offset, f"syntax: unexpected {text!r}{advice}")
+
+
+def _unknown_names(source: str, scope: Scope) -> Iterator[Flaw]:
+    seen: set[str] = set()
+    for token in free_names(source):
+        if token.text not in scope and token.text not in seen:
+            seen.add(token.text)
+            near = hint(token.text, scope)
+            if "did you mean" not in near and "labels" in scope:
+                near = f"; a label is written labels.{token.text}"
+            yield Flaw(token.start, f"unknown name {token.text!r}{near}")
+
+
+def _unknown_functions(source: str, called: Sequence[str]) -> Iterator[Flaw]:
+    for name in called:
+        if re.fullmatch(r"[A-Za-z]\w*", name) and name not in _FUNCTIONS:
+            place = next((token.start for token in tokens(source) if token.kind == "name" and token.text == name), None)
+            near = hint(name, _FUNCTIONS)
+            yield Flaw(place, f"unknown function {name!r}{near if 'did you mean' in near else ''}")
+
+
+def _zero_divisors(source: str) -> Iterator[Flaw]:
+    found = tokens(source)
+    for first, last in divisors(found):
+        if first == last and found[first].kind in {"decimal", "whole"} and not float(found[first].text.rstrip("uU").replace("0x", "") or 0):
+            yield Flaw(found[first].start, "divides by zero")
+
+
+def _try(condition: Sequence[Token], source: str, scope: Scope) -> Flaw | None:
+    """Evaluate one condition with a sample of every kind its names may hold; sound if one combination makes it true or false."""
+    start = condition[0].start
+    text = source[start : condition[-1].end]
+    names = list(dict.fromkeys(token.text for token in free_names(text)))
+    program = cel.compile(text)
+    first: Flaw | None = None
+    for combination in itertools.product(*(scope[name] or (_sample_labels(text),) for name in names)):
+        values = dict(zip(names, combination, strict=True))
+        flaw = _try_once(program, condition, source, values)
+        if flaw is None:
+            return None
+        first = first or flaw
+    return first
+
+
+def _try_once(program: cel.Program, condition: Sequence[Token], source: str, values: dict[str, Any]) -> Flaw | None:
+    start = condition[0].start
+    text = source[start : condition[-1].end]
+    try:
+        result = program.execute(_bound(values))
+    except _FAULTS as error:
+        return _fault(str(error), condition, text, values)
+    if not isinstance(result, bool):
+        return Flaw(start, f"must be true or false, but {text!r} is {_kind(result)}")
+    return _never_equal(condition, source, values)
+
+
+def _fault(error: str, condition: Sequence[Token], text: str, values: dict[str, Any]) -> Flaw:
+    mixed = re.match(r"Unsupported operation: (\w+) (\S+) (\w+)", error)
+    if mixed and mixed[2] == "%":
+        return Flaw(condition[0].start, "'%' takes whole numbers, and values are decimals: convert with int()")
+    if mixed and {mixed[1], mixed[3]} == {"int", "float"}:
+        whole = _whole_operand(condition, mixed[2])
+        if whole is not None:
+            return Flaw(whole.start, f"{mixed[2]!r} takes two decimals here: write {whole.text}.0")
+        return Flaw(condition[0].start, f"{mixed[2]!r} takes two decimals or two whole numbers: convert one with double()")
+    failed = re.match(r"Function '(\w+)' error: ([^\n]*?)[.:]?(?:\n| Check function)", error)
+    if failed:
+        return Flaw(condition[0].start, f"{failed[1]}: {failed[2]} in {text!r}")
+    kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in values.items())
+    return Flaw(condition[0].start, f"the types do not fit in {text!r}{': ' if kinds else ''}{kinds}")
+
+
+def _whole_operand(condition: Sequence[Token], sign: str) -> Token | None:
+    """Find the whole number beside the sign, to be written as a decimal."""
+    for before, token, after in zip(condition, condition[1:], condition[2:], strict=False):
+        if token.text == sign:
+            for operand in (after, before):
+                if operand.kind == "whole" and operand.text.isdigit():
+                    return operand
+    return None
+
+
+def _never_equal(condition: Sequence[Token], source: str, values: dict[str, Any]) -> Flaw | None:
+    """Two kinds are never equal in CEL, which is no fault to it, but never what was meant."""
+    sides = split(condition, ("==", "!="))
+    if len(sides) != 2 or len(split(condition, COMPARISONS)) != 2:
+        return None
+    kinds = []
+    for side in sides:
+        text = source[side[0].start : side[-1].end]
+        result = _run(cel.compile(text), {name: values[name] for name in values if any(t.text == name for t in free_names(text))})
+        kinds.append(_kind(result))
+    if "nothing" in kinds or kinds[0] == kinds[1]:
+        return None
+    whole = source[condition[0].start : condition[-1].end]
+    return Flaw(condition[0].start, f"{whole!r} compares {kinds[0]} with {kinds[1]}, which are never equal")
+
+
+def _sample_labels(text: str) -> dict[str, str]:
+    """Make the labels that an expression asks for."""
+    found = tokens(text)
+    labels = {}
+    for token, sign, name in zip(found, found[1:], found[2:], strict=False):
+        if token.text == "labels" and sign.text in {".", "["}:
+            labels[name.text if sign.text == "." else name.text[1:-1]] = TEXT
+    return labels
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    kinds = {bool: "true or false", str: "text", float: "a number", int: "a number", dict: "a map", list: "a list"}
+    return kinds.get(type(value), f"a {type(value).__name__}")

@@ -1,0 +1,1 @@
+"""The edge: link to the broker, journal, store, delivery, and the command line that starts them."""

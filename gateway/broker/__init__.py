@@ -1,0 +1,1 @@
+"""The embedded broker: Debian's mosquitto where one is installed, else amqtt."""

@@ -1,0 +1,144 @@
+"""The book of commands: every command that is not over, and the facts of its life that the journal has yet to take."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from devices.reading import Expected
+from gateway.store.effects import CommandFact, CommandRequested, CommandState
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS commands (
+  id TEXT PRIMARY KEY, flow TEXT NOT NULL, device TEXT NOT NULL, settings BLOB NOT NULL, within INTEGER NOT NULL, retries INTEGER NOT NULL,
+  expires INTEGER NOT NULL, asked INTEGER NOT NULL, state TEXT NOT NULL DEFAULT 'requested', attempt INTEGER NOT NULL DEFAULT 0,
+  due INTEGER NOT NULL DEFAULT 0, sent_offset INTEGER NOT NULL DEFAULT 0, expects BLOB NOT NULL DEFAULT x'90', detail TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS open_commands ON commands (state) WHERE state IN ('requested', 'sent');
+CREATE TABLE IF NOT EXISTS facts (number INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS cursor (one INTEGER PRIMARY KEY CHECK (one = 1), taken INTEGER NOT NULL);
+"""
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A command as the book has it. Times are epoch ns; `due` is when the attempt under way is given up; `sent_offset` is the journal's newest row then."""
+
+    id: str
+    flow: str
+    device: str
+    settings: dict[str, Any]
+    within: int
+    retries: int
+    expires: int
+    asked: int
+    state: CommandState
+    attempt: int
+    due: int
+    sent_offset: int
+    expects: tuple[Expected, ...]
+    detail: str
+
+
+_COLUMNS = ", ".join(Command.__struct_fields__)
+_settings = msgspec.msgpack.Decoder(dict[str, Any])
+_expects = msgspec.msgpack.Decoder(tuple[Expected, ...])
+
+
+class Book:
+    """Durable (fsync at each change), shared by the gateway and by `sluice send`.
+
+    Guarantee: a command is taken from the store once (its cursor moves in the same transaction), and every change of its state leaves
+    one fact, which stays here until the journal has it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def taken(self) -> int:
+        """Give the cursor: the store's newest effect that was looked at for commands."""
+        found = self._db.execute("SELECT taken FROM cursor").fetchone()
+        return int(found[0]) if found else 0
+
+    def take(self, requests: Iterable[CommandRequested], upto: int) -> None:
+        """Enter what the flows ask for, and move the cursor. What is known already changes nothing."""
+        with self._db:
+            self._db.execute("BEGIN")
+            for r in requests:
+                self._enter(r.id, r.flow, r.device, r.settings, within=r.within, retries=r.retries, expires=r.expires, asked=r.at)
+            self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (upto,))
+
+    def ask(self, command: str, device: str, settings: Mapping[str, Any], *, within: int, retries: int, expires: int, now: int) -> None:
+        """Enter what a person asks for; its first fact is `requested`."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._enter(command, "", device, settings, within=within, retries=retries, expires=expires, asked=now)
+            self._fact(CommandFact(f"{command}/requested/0", command, device, "", "requested", 0, dict(settings), "sent by hand", now))
+
+    def _enter(
+        self, command: str, flow: str, device: str, settings: Mapping[str, Any], *, within: int, retries: int, expires: int, asked: int
+    ) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO commands (id, flow, device, settings, within, retries, expires, asked) VALUES (?,?,?,?,?,?,?,?)",
+            (command, flow, device, msgspec.msgpack.encode(settings), within, retries, expires, asked),
+        )
+
+    def open(self) -> list[Command]:
+        """List the commands that are waiting or under way, oldest first."""
+        found = self._db.execute(f"SELECT {_COLUMNS} FROM commands WHERE state IN ('requested', 'sent') ORDER BY asked, rowid")  # noqa: S608
+        return [_command(row) for row in found]
+
+    def get(self, command: str) -> Command | None:
+        """Give one command."""
+        found = self._db.execute(f"SELECT {_COLUMNS} FROM commands WHERE id = ?", (command,)).fetchone()  # noqa: S608
+        return _command(found) if found else None
+
+    def sent(self, command: Command, *, now: int, due: int, offset: int, expects: Sequence[Expected]) -> None:
+        """Note an attempt, before it is made: after a crash it is made again rather than forgotten."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute(
+                "UPDATE commands SET state='sent', attempt=?, due=?, sent_offset=?, expects=? WHERE id=?",
+                (command.attempt + 1, due, offset, msgspec.msgpack.encode(expects), command.id),
+            )
+            self._fact(_fact(command, "sent", command.attempt + 1, "", now))
+
+    def end(self, command: Command, state: CommandState, detail: str, *, now: int) -> None:
+        """Note how a command ended."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("UPDATE commands SET state=?, detail=? WHERE id=?", (state, detail, command.id))
+            self._fact(_fact(command, state, command.attempt, detail, now))
+
+    def _fact(self, fact: CommandFact) -> None:
+        self._db.execute("INSERT INTO facts (body) VALUES (?)", (msgspec.msgpack.encode(fact),))
+
+    def facts(self) -> list[tuple[int, CommandFact]]:
+        """List the facts that the journal does not have yet, in order."""
+        return [(number, _fact_of.decode(body)) for number, body in self._db.execute("SELECT number, body FROM facts ORDER BY number")]
+
+    def journalled(self, upto: int) -> None:
+        """Forget facts that the journal has."""
+        self._db.execute("DELETE FROM facts WHERE number <= ?", (upto,))
+
+    def close(self) -> None:
+        self._db.close()
+
+
+_fact_of = msgspec.msgpack.Decoder(CommandFact)
+
+
+def _fact(command: Command, state: CommandState, attempt: int, detail: str, now: int) -> CommandFact:
+    return CommandFact(f"{command.id}/{state}/{attempt}", command.id, command.device, command.flow, state, attempt, command.settings, detail, now)
+
+
+def _command(row: Sequence[Any]) -> Command:
+    fields = dict(zip(Command.__struct_fields__, row, strict=True))
+    fields["settings"] = _settings.decode(fields["settings"])
+    fields["expects"] = _expects.decode(fields["expects"])
+    return Command(**fields)

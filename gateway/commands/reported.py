@@ -1,0 +1,29 @@
+"""What the dispatcher asks the store: where a device listens, what it last said, and what the flows want."""
+
+from __future__ import annotations
+
+from devices.reading import Address, Value
+from gateway.store.effects import CommandRequested
+from gateway.store.reader import StoreReader
+
+_LOOKED_AT = 1000
+
+
+class Reported:
+    """The store as the dispatcher sees it."""
+
+    def __init__(self, reader: StoreReader) -> None:
+        self._reader = reader
+
+    def address(self, device: str) -> Address | None:
+        """Give where a device takes commands; None where it has not been seen, or takes none."""
+        return self._reader.address(device)
+
+    def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
+        """Give the newest value that a device reported live, and the id of that reading."""
+        return self._reader.reported(device, metric, channel)
+
+    def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]:
+        """Give what flows ask for behind a place in the store's effects, and the place looked at."""
+        found = self._reader.effects_after(seq, _LOOKED_AT)
+        return [effect for _, effect in found if isinstance(effect, CommandRequested)], found[-1][0] if found else seq

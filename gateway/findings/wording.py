@@ -1,0 +1,141 @@
+"""What pydantic says of a value, in the words and at the place that help whoever wrote the file."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import types
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from gateway.findings.checked import Problem, Problems, UnknownKey
+from gateway.findings.document import Step
+
+_PREDICATE = re.compile(r"(?:must|needs|calls|is)\b")
+"""A rule that begins so wants its key named before it."""
+
+_RULES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "string_type": lambda _: "must be text",
+    "bool_type": lambda _: "must be true or false",
+    "bool_parsing": lambda _: "must be true or false",
+    "int_type": lambda _: "must be a whole number",
+    "int_parsing": lambda _: "must be a whole number",
+    "int_from_float": lambda _: "must be a whole number",
+    "float_type": lambda _: "must be a number",
+    "float_parsing": lambda _: "must be a number",
+    "finite_number": lambda _: "must be a finite number",
+    "list_type": lambda _: "must be a list",
+    "tuple_type": lambda _: "must be a list",
+    "dict_type": lambda _: "must be a mapping of keys to values",
+    "model_type": lambda _: "must be a mapping of keys to values",
+    "model_attributes_type": lambda _: "must be a mapping of keys to values",
+    "literal_error": lambda ctx: f"must be {ctx['expected']}",
+    "greater_than": lambda ctx: f"must be more than {ctx['gt']}",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
+    "less_than": lambda ctx: f"must be less than {ctx['lt']}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
+    "string_too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else f"must have at least {ctx['min_length']} characters",
+    "string_too_long": lambda ctx: f"must have at most {ctx['max_length']} characters",
+    "too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else f"must have at least {ctx['min_length']} items",
+    "too_long": lambda ctx: f"must have at most {ctx['max_length']} items",
+}
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Give the known name that an unknown one may be meant for."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """End a sentence about an unknown name: the nearest known one, or all of them where they are few.
+
+    >>> hint("brokr", ["broker", "site"]), hint("xyz", ["broker", "site"])
+    ("; did you mean 'broker'?", '; known: broker, site')
+    """
+    names = sorted(known)
+    near = nearest(name, names)
+    if near:
+        return f"; did you mean {near!r}?"
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+
+
+def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[Problem]:
+    """Give what one of pydantic's errors says, placed by the path of the document that it is about."""
+    at = _path(error["loc"], data)
+    kind, ctx = error["type"], error.get("ctx", {})
+    cause = ctx.get("error")
+    if kind == "extra_forbidden":
+        name, known = str(at[-1]), _keys(model, at[:-1])
+        yield UnknownKey(at, f"unknown key {name!r}{hint(name, known)}", key=True, show=False, near=nearest(name, known))
+    elif kind == "missing":
+        yield _missing(at, error["loc"], data)
+    elif isinstance(cause, Problems):
+        yield from (Problem((*at, *p.at), p.message, p.key, p.offset, p.show) for p in cause.problems)
+    elif cause is not None:
+        yield Problem(at, f"{_subject(at)} {cause}" if _PREDICATE.match(str(cause)) else str(cause))
+    elif kind == "too_short" and len(error["input"]) >= ctx["min_length"]:
+        return  # pydantic does not count the items that have findings of their own
+    elif kind == "string_type" and not isinstance(error["input"], list | dict):
+        yield Problem(at, f"{_subject(at)} must be text (put it in quotes)")
+    elif kind in _RULES:
+        yield Problem(at, f"{_subject(at)} {_RULES[kind](ctx)}")
+    else:
+        yield Problem(at, f"{_subject(at)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+
+
+def _missing(at: tuple[Step, ...], loc: tuple[Step, ...], data: Any) -> Problem:
+    """Place a required key that is not there at what should hold it, and one that is empty at itself."""
+    name = str(loc[-1])
+    for step in at:
+        data = data[step]
+    if at and at[-1] == name and data is None:
+        return Problem(at, f"{name} needs a value", key=True, show=False)
+    return Problem((*at, name), f"missing key {name!r}", key=True, show=False)
+
+
+def _path(loc: tuple[Step, ...], data: Any) -> tuple[Step, ...]:
+    """Give the part of pydantic's location that the document has: it also names the members of unions and the functions of validators."""
+    at: list[Step] = []
+    for step in loc:
+        known = step in data if isinstance(data, dict) else isinstance(data, list) and isinstance(step, int) and step < len(data)
+        if known:
+            at.append(step)
+            data = data[step]
+    return tuple(at)
+
+
+def _subject(at: tuple[Step, ...]) -> str:
+    """Name the key that a sentence is about, with the list number where there is one: `metrics[1]`."""
+    numbers = ""
+    for step in reversed(at):
+        if isinstance(step, str):
+            return step + numbers
+        numbers = f"[{step}]{numbers}"
+    return f"item {numbers}" if numbers else "the file"
+
+
+def _keys(model: type[BaseModel], at: tuple[Step, ...]) -> set[str]:
+    """Give the keys that a model knows at a path below it."""
+    models = {model}
+    for step in at:
+        below: set[type[BaseModel]] = set()
+        for holder in models:
+            if isinstance(step, str) and step in holder.model_fields:
+                below |= set(_models(holder.model_fields[step].annotation))
+            elif isinstance(step, int):
+                below.add(holder)
+        models = below or models
+    return {name for holder in models for name in holder.model_fields}
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Give the models within an annotation: of `tuple[Action, ...] | None` it is Action."""
+    if isinstance(annotation, type) and get_origin(annotation) is None:
+        if issubclass(annotation, BaseModel):
+            yield annotation
+    elif get_origin(annotation) in {Union, types.UnionType, tuple, list, dict} or hasattr(annotation, "__metadata__"):
+        for inner in get_args(annotation):
+            yield from _models(inner)

@@ -1,0 +1,53 @@
+"""Recognise what the broker delivers again: the last message journalled under each packet id of the broker's session."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import Path
+
+from gateway.journal.reader import newest_first
+from gateway.journal.row import Flag, Kind
+
+_PACKET_IDS = 65_535
+"""MQTT packet identifiers are 1..65535 (MQTT 3.1.1, 2.3.1): so many messages back cover every id that can be redelivered."""
+
+
+class Redelivery:
+    """Tell repeats from new messages under the same packet id.
+
+    The DUP flag only opens the check: after a crash most messages that carry it are new to us. A message is a repeat when the *latest*
+    message journalled under its packet id, in this broker session, had the same topic and payload. Survives our own restarts, since the
+    journal's tail is read back.
+    """
+
+    def __init__(self) -> None:
+        self._latest: dict[int, bytes] = {}
+
+    @classmethod
+    def from_journal(cls, directory: Path, session: int) -> Redelivery:
+        """Read back the tail of the journal, as far as it belongs to this broker session."""
+        memory = cls()
+        seen = 0
+        for row in newest_first(directory):
+            if row.session != session or seen >= _PACKET_IDS:
+                break
+            if row.kind != Kind.MESSAGES:
+                continue
+            for entry in reversed(row.entries()):
+                if entry.packet_id and not entry.flags & (Flag.REPEATED | Flag.OVERSIZE):
+                    memory._latest.setdefault(entry.packet_id, _digest(entry.topic, entry.payload))
+            seen += row.count
+        return memory
+
+    def is_repeat(self, packet_id: int, topic: str, payload: bytes) -> bool:
+        """Tell whether a message with DUP set is held already."""
+        return self._latest.get(packet_id) == _digest(topic, payload)
+
+    def remember(self, packet_id: int, topic: str, payload: bytes) -> None:
+        """Note what is being journalled under this packet id."""
+        if packet_id:
+            self._latest[packet_id] = _digest(topic, payload)
+
+
+def _digest(topic: str, payload: bytes) -> bytes:
+    return blake2b(topic.encode() + b"\x00" + payload, digest_size=12).digest()

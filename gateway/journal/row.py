@@ -1,0 +1,105 @@
+"""One row of the journal: a batch of messages, of facts, or nothing (a tick), with when and on which connection it came."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from enum import IntEnum, IntFlag
+
+import msgspec
+
+from gateway.store.effects import CommandFact
+
+
+class Kind(IntEnum):
+    """What a row holds."""
+
+    TICK = 0
+    MESSAGES = 1
+    FACTS = 2
+    END = 3
+    """Nothing more in this segment: the next offset opens the next file."""
+
+
+class Flag(IntFlag):
+    """What is known of one message besides topic and payload."""
+
+    RETAINED = 1
+    DUP = 2
+    REPEATED = 4
+    """A redelivery of what the journal already holds; its payload is not kept again."""
+    OVERSIZE = 8
+    """Larger than `limits.payload`; only the head of its payload is kept."""
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True):
+    """One message as it came off the wire. `packet_id` is 0 for QoS 0."""
+
+    topic: str
+    payload: bytes
+    packet_id: int = 0
+    flags: int = 0
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row as a reader sees it.
+
+    `received` is wall-clock and `uptime` monotonic time, both ns. `session` counts the broker's sessions, `connection` our connections to it.
+    `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages in this row, and
+    `total` that of all messages up to and with it, ever.
+    """
+
+    offset: int
+    kind: int
+    received: int
+    uptime: int
+    session: int
+    connection: int
+    live: bool
+    count: int
+    total: int
+    body: bytes
+
+    def entries(self) -> list[Entry]:
+        """Give the messages of a MESSAGES row."""
+        return _unpack(self.body)
+
+    def facts(self) -> list[CommandFact]:
+        """Give the facts of a FACTS row."""
+        return _FACTS.decode(self.body)
+
+
+# Kept by column, since neighbouring messages share topics and shapes: zlib then finds more to say twice.
+_Columns = tuple[list[str], list[int], list[bytes], list[int], bytes]
+_COLUMNS = msgspec.msgpack.Decoder(_Columns)
+_FACTS = msgspec.msgpack.Decoder(list[CommandFact])
+_PLAIN, _DEFLATED = b"\x00", b"\x01"
+_WORTH_DEFLATING = 512
+
+
+def pack(entries: Sequence[Entry]) -> bytes:
+    """Encode messages as a row's body: MessagePack by column, deflated where that is worth it (RFC 1950)."""
+    places: dict[str, int] = {}
+    columns: _Columns = (
+        [],
+        [places.setdefault(e.topic, len(places)) for e in entries],
+        [e.payload for e in entries],
+        [e.packet_id for e in entries],
+        bytes(e.flags for e in entries),
+    )
+    columns[0].extend(places)
+    plain = msgspec.msgpack.encode(columns)
+    if len(plain) < _WORTH_DEFLATING:
+        return _PLAIN + plain
+    return _DEFLATED + zlib.compress(plain, 1)
+
+
+def _unpack(body: bytes) -> list[Entry]:
+    plain = zlib.decompress(body[1:]) if body[:1] == _DEFLATED else body[1:]
+    topics, at, payloads, packet_ids, flags = _COLUMNS.decode(plain)
+    return [Entry(topics[i], p, m, f) for i, p, m, f in zip(at, payloads, packet_ids, flags, strict=True)]
+
+
+def pack_facts(facts: Sequence[CommandFact]) -> bytes:
+    """Encode facts of commands' lives as a row's body."""
+    return msgspec.msgpack.encode(list(facts))

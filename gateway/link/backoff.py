@@ -1,0 +1,24 @@
+"""How long to wait before trying again."""
+
+from __future__ import annotations
+
+import random
+
+
+class Backoff:
+    """Delays that double from `first` to `longest` seconds, each shortened at random by up to a half, so that clients do not come back in step."""
+
+    def __init__(self, first: float = 0.25, longest: float = 30.0) -> None:
+        self._first = first
+        self._longest = longest
+        self._next = first
+
+    def reset(self) -> None:
+        """Begin again after a success."""
+        self._next = self._first
+
+    def delay(self) -> float:
+        """Give the next delay, in seconds."""
+        delay = self._next * random.uniform(0.5, 1.0)  # noqa: S311  jitter is no secret
+        self._next = min(self._next * 2, self._longest)
+        return delay

@@ -1,0 +1,21 @@
+"""Logs: one line a fact, on stderr, never on stdout."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(*, quiet: bool = False) -> None:
+    """Send logs to stderr, for people on a terminal and as JSON Lines otherwise; `quiet` leaves only errors."""
+    tty = sys.stderr.isatty()
+    shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=not tty)]
+    renderer = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,158 @@
+"""The gateway process: `python -m gateway.run`. The link into the journal, and commands and deliveries out of the store."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import structlog
+
+from devices.catalogue import Catalogue
+from devices.profile import Profile
+from gateway import logs
+from gateway.commands.book import Book
+from gateway.commands.dispatcher import Dispatcher, dispatch
+from gateway.commands.reported import Reported
+from gateway.findings import ConfigError, load_folder
+from gateway.journal.bell import Bell
+from gateway.journal.journal import Journal
+from gateway.link.backoff import Backoff
+from gateway.link.endpoint import Endpoint
+from gateway.link.link import Link, Subscription
+from gateway.settings import Settings
+from gateway.settings import load as load_settings
+from gateway.status import GATEWAY_STATE, write_state
+from gateway.store.reader import StoreReader
+from gateway.store.schema import StoreError
+
+log = structlog.get_logger()
+
+_STATE_EVERY = 1.0
+_TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
+"""ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
+
+
+class Gateway:
+    """The parts of the gateway process, and what they share."""
+
+    def __init__(self, settings: Settings, config: Path, data: Path, broker_url: str) -> None:
+        self._settings = settings
+        self._data = data
+        self._config = config
+        self.endpoint = Endpoint.of(settings.broker, broker_url)
+        journal = settings.journal
+        directory = data / "journal" / "0"
+        self._journal = Journal(
+            directory, Bell(directory / "bell"), durability=journal.durability, keep=journal.keep, max_size=journal.max_size
+        )
+        self._link_state = "connecting"
+        self._link = Link(
+            self.endpoint,
+            self._journal,
+            site=settings.site,
+            client_id=settings.client_id,
+            subscriptions=[Subscription(s.topic, s.qos) for s in settings.broker.subscribe],
+            state_file=data / "subscriptions.json",
+            linger=journal.linger,
+            payload_limit=settings.limits.payload,
+            on_state=self._note_link,
+        )
+        self._store_bell = Bell(data / "store.bell")
+        self._woken: list[asyncio.Event] = []
+
+    def _note_link(self, state: str) -> None:
+        if state != self._link_state:
+            self._link_state = state
+            log.info("link", state=state)
+
+    async def serve(self) -> None:
+        """Run until SIGTERM or SIGINT, or until a part cannot go on."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_reader(self._store_bell.fileno(), self._ring)
+        self._link.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(part) for part in self._parts(stop)]
+                await stop.wait()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            self._link.stop()
+            self._journal.close()
+            self._save_state("stopped")
+
+    def _ring(self) -> None:
+        self._store_bell.drain()
+        for event in self._woken:
+            event.set()
+
+    def _wake_up(self) -> asyncio.Event:
+        self._woken.append(asyncio.Event())
+        return self._woken[-1]
+
+    def _parts(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
+        return [self._commands(), self._watch(stop)]
+
+    async def _reader(self) -> StoreReader:
+        """Open the store, which the flows make when they first start."""
+        while True:
+            try:
+                return StoreReader(self._data / "store.db")
+            except StoreError:
+                await asyncio.sleep(0.05)
+
+    async def _commands(self) -> None:
+        reader = await self._reader()
+        book = Book(self._data / "commands.db")
+        dispatcher = Dispatcher(book, Reported(reader), Catalogue(load_folder(self._config / "devices", Profile, root=self._config)), self._journal)
+        backoff = Backoff()
+        await dispatch(dispatcher, lambda: self._client("commands"), self._wake_up(), retry=backoff.delay)
+
+    def _client(self, part: str) -> aiomqtt.Client:
+        return self.endpoint.client(f"{self._settings.client_id}-{part}")
+
+    async def _watch(self, stop: asyncio.Event) -> None:
+        """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""
+        reader = await self._reader()
+        while True:
+            if not self._link.is_alive():
+                stop.set()
+                raise RuntimeError("the link's thread ended")
+            waiting = any(c.value for c in reader.counters() if c.term == "open")
+            self._link.tick_every = _TICK_OPEN if waiting else _TICK_QUIET
+            self._save_state(self._link_state)
+            await asyncio.sleep(_STATE_EVERY)
+
+    def _save_state(self, link: str) -> None:
+        write_state(self._data / GATEWAY_STATE, {"link": link, "delivery": {}})
+
+
+def main() -> int:
+    """Run the gateway process; a finding ends it with a sentence."""
+    logs.configure()
+    parser = argparse.ArgumentParser(prog="python -m gateway.run", description=__doc__)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--broker-url", required=True)
+    options = parser.parse_args()
+    try:
+        settings = load_settings(options.config)
+        gateway = Gateway(settings, options.config, options.data, options.broker_url)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    asyncio.run(gateway.serve())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

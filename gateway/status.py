@@ -1,0 +1,131 @@
+"""The status document: what `sluice status --json` prints, from what the parts leave on disk."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any, TextIO
+
+from gateway.journal.reader import newest_row, total_at
+from gateway.ledger import Books, Ledger, balance
+from gateway.store.reader import StoreReader
+from gateway.store.schema import StoreError
+
+LOCK = "up.lock"
+GATEWAY_STATE = "gateway.json"
+_SETTLE = 2.0
+"""Seconds within which two parts that count side by side agree, where nothing is lost between them."""
+
+
+def hold_lock(data: Path) -> TextIO:
+    """Take the data folder for one `sluice up`; it is free again when the process ends, however it ends.
+
+    Raises:
+        BlockingIOError: another one has it.
+
+    """
+    data.mkdir(parents=True, exist_ok=True)
+    lock = (data / LOCK).open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise
+    return lock
+
+
+def write_up(lock: TextIO, up: Mapping[str, Any]) -> None:
+    """Say in the lock file what runs: broker, site, processes."""
+    lock.seek(0)
+    lock.truncate()
+    json.dump(up, lock)
+    lock.flush()
+
+
+def read_up(data: Path) -> dict[str, Any] | None:
+    """Give what runs on a data folder; None where nothing does."""
+    path = data / LOCK
+    if not path.exists():
+        return None
+    with path.open("r") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            up: dict[str, Any] = json.loads(lock.read() or "{}")
+            return up
+    return None
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace a small JSON file as a whole."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps(state))
+    fresh.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a small JSON file; empty where there is none."""
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def read_ledger(data: Path, *, at_rest: bool) -> Ledger:
+    """Balance the books. While things run, look again for a moment before calling anything a flaw: parts count side by side."""
+    give_up = monotonic() + _SETTLE
+    while True:
+        ledger = balance(read_books(data, at_rest=at_rest))
+        if ledger.balanced or at_rest or monotonic() > give_up:
+            return ledger
+        sleep(0.1)
+
+
+def read_books(data: Path, *, at_rest: bool) -> Books:
+    """Read what the parts have counted: the journal last, so that it is never behind those who read it."""
+    counters, stored, progress = [], {}, None
+    try:
+        with StoreReader(data / "store.db") as reader, reader.snapshot():
+            progress = reader.progress()
+            counters = [(c.stage, c.scope, c.device, c.term, c.value) for c in reader.counters()]
+            stored = reader.taken_by_device()
+    except StoreError:
+        pass  # nothing has run yet
+    journal = data / "journal" / "0"
+    read = total_at(journal, progress.offset) if progress else 0
+    newest = newest_row(journal)
+    return Books(newest.total if newest else 0, read, counters, stored, at_rest=at_rest)
+
+
+def status(data: Path) -> dict[str, Any]:
+    """Give the status document."""
+    up = read_up(data)
+    document: dict[str, Any] = {"running": up is not None, **({k: up[k] for k in ("site", "broker", "started")} if up else {})}
+    ledger = read_ledger(data, at_rest=up is None)
+    document["ledger"] = ledger.document()
+    state = read_state(data / GATEWAY_STATE)
+    document["link"] = state.get("link") if up else "stopped"
+    try:
+        with StoreReader(data / "store.db") as reader:
+            counts, size = reader.counts(), reader.size()
+            document["readings"] = counts.readings
+            document["windows"] = counts.windows
+            document["alerts"] = counts.alerts
+            document["commands"] = counts.commands
+            document["store"] = {"points": size.points, "bytes": size.bytes}
+    except StoreError as error:
+        document["store"] = {"points": 0, "bytes": 0, "error": str(error)}
+    document["delivery"] = state.get("delivery", {})
+    document["memory"] = {name: memory(pid) for name, pid in up.get("processes", {}).items()} if up else {}
+    return document
+
+
+def memory(pid: int) -> int:
+    """Give a process's proportional set size in bytes, 0 where it cannot be told (proc_pid_smaps(5))."""
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+
+

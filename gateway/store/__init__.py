@@ -1,0 +1,1 @@
+"""The embedded SQLite history: readings, windows, alerts and commands, each under a deterministic id."""

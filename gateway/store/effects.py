@@ -1,0 +1,126 @@
+"""What the flows want to have happened: the rows of the store. Every effect has an id that is a pure function of its cause."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from devices.reading import Reading
+
+Group = tuple[tuple[str, str], ...]
+"""A group key with its names, in the order of the flow's `group:`: (("device", "t1"),). Empty: everything together."""
+
+
+class ReadingKept(msgspec.Struct, frozen=True):
+    """A reading with its place: `id` = journal offset << 20 | number within the journal row (ever-growing)."""
+
+    id: int
+    reading: Reading
+
+
+class DeviceLearned(msgspec.Struct, frozen=True):
+    """What a convention knows of a device: emitted when first seen and when it changes. `base` is where it takes commands ("" for nowhere)."""
+
+    device: str
+    convention: str
+    base: str
+    labels: dict[str, str]
+    at: int
+
+
+class WindowClosed(msgspec.Struct, frozen=True):
+    """One window's aggregates; revision 1 when it closes, 2, 3, ... for corrections. Times are epoch ns; `at` is the journal's time."""
+
+    id: str
+    flow: str
+    group: Group
+    start: int
+    end: int
+    revision: int
+    count: int
+    values: dict[str, float | str | bool | None]
+    at: int
+
+
+class AlertChanged(msgspec.Struct, frozen=True):
+    """One end of an episode. `why` holds the rule, the values, since when, and the last clear, in plain builtins."""
+
+    id: str
+    episode: str
+    flow: str
+    group: Group
+    state: Literal["raised", "cleared"]
+    severity: str
+    message: str
+    why: dict[str, Any]
+    time: int
+    at: int
+
+
+class CommandRequested(msgspec.Struct, frozen=True):
+    """A flow asks a device for something. `within` and `expires` are ns; `cause` is the alert's id."""
+
+    id: str
+    flow: str
+    group: Group
+    cause: str
+    device: str
+    settings: dict[str, Any]
+    within: int
+    retries: int
+    expires: int
+    time: int
+    at: int
+
+
+CommandState = Literal["requested", "sent", "confirmed", "failed", "expired", "superseded", "refused"]
+
+
+class CommandFact(msgspec.Struct, frozen=True):
+    """One step in a command's life, journalled by the gateway. `id` = `<command>/<state>/<attempt>`; `time` is when it happened, epoch ns.
+
+    A command that a person sent (`sluice send`) has its first fact with state `requested`; then `flow` is "".
+    """
+
+    id: str
+    command: str
+    device: str
+    flow: str
+    state: CommandState
+    attempt: int
+    settings: dict[str, Any]
+    detail: str
+    time: int
+
+
+class DeadLettered(msgspec.Struct, frozen=True):
+    """A message that could not be used. `id` is made as ReadingKept's."""
+
+    id: int
+    topic: str
+    payload: bytes
+    reason: str
+    device: str
+    received: int
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """A counter's value now (absolute, so that writing it again is harmless): stage `normalise` or `flow`, scope a device or a flow, term a word of the ledger."""
+
+    stage: str
+    scope: str
+    device: str
+    term: str
+    value: int
+
+
+class Progressed(msgspec.Struct, frozen=True):
+    """How far the flows have read: everything before journal `offset` has had its effects written; `messages` is how many that were, ever."""
+
+    offset: int
+    messages: int
+    at: int
+
+
+Effect = ReadingKept | DeviceLearned | WindowClosed | AlertChanged | CommandRequested | CommandFact | DeadLettered | Counted | Progressed

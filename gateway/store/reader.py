@@ -1,0 +1,288 @@
+"""Reads the store, beside its writer or without one, from any process: lists, sums, history, and the rows that delivery takes onward."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from devices.reading import Address, Value
+
+from gateway.store import totals
+from gateway.store.effects import (
+    AlertChanged,
+    CommandFact,
+    Counted,
+    DeadLettered,
+    Progressed,
+    ReadingKept,
+    WindowClosed,
+)
+from gateway.store.history import History
+from gateway.store.outcomes import ENDS, KINDS, Outcome
+from gateway.store.positions import Positions
+from gateway.store.rows import COLUMNS, Rows
+from gateway.store.schema import open_reader
+from gateway.store.values import unpack
+from gateway.store.views import Bucket, CommandStatus, Counts, DeviceState, SeriesState, Size
+
+_DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
+_SERIES = """SELECT device, metric, channel, key, convention, last_value, coalesce(last_unit, ''), last_ts, last_retained, first_seen,
+  last_seen, count, kept FROM series WHERE last_value IS NOT NULL AND device = coalesce(?, device) ORDER BY device, metric, channel"""
+_COMMANDS = "SELECT id, flow, device, settings, cause, state, sent, attempt, detail, requested, changed FROM commands"
+
+
+class StoreReader:
+    """A read-only view, from one thread at a time. Each answer is of one state of the store, and never waits for the writer."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file; raises StoreError where it is not there (yet), damaged or newer than this program."""
+        self.path = path
+        self._connection = open_reader(path)
+        self._rows = Rows(self._connection)
+        self._history = History(self._connection, self._rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+
+    # What has been measured
+
+    def history(
+        self,
+        device: str,
+        metric: str | None = None,
+        channel: str | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        newest: int | None = None,
+    ) -> list[ReadingKept]:
+        """Give a device's readings in [since, until), in order of time; with `newest`, only that many of the last."""
+        return self._history.readings(device, metric, channel, since=since, until=until, newest=newest)
+
+    def buckets(
+        self,
+        device: str,
+        metric: str | None = None,
+        channel: str | None = None,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        every: int,
+    ) -> list[Bucket]:
+        """Give mean, min, max and count of a device's readings for each `every` ns, aligned to the epoch."""
+        return self._history.buckets(device, metric, channel, since=since, until=until, every=every)
+
+    def series(self, device: str | None = None) -> list[SeriesState]:
+        """Give every series with its last known state, or those of one device."""
+        return [
+            SeriesState(
+                device=row[0],
+                metric=row[1],
+                channel=row[2],
+                key=row[3],
+                convention=row[4],
+                value=unpack(row[5]),
+                unit=row[6] or None,
+                ts=row[7],
+                retained=bool(row[8]),
+                first_seen=row[9],
+                last_seen=row[10],
+                count=row[11],
+                kept=row[12],
+            )
+            for row in self._connection.execute(_SERIES, (device,))
+        ]
+
+    def devices(self) -> list[DeviceState]:
+        """Give every device that has been seen, by name."""
+        learned = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM devices")}
+        series: dict[str, list[SeriesState]] = {}
+        for one in self.series():
+            series.setdefault(one.device, []).append(one)
+        return [_device(name, learned.get(name), series.get(name, [])) for name in sorted(learned.keys() | series.keys())]
+
+    def taken_by_device(self) -> dict[str, int]:
+        """Give how many live readings were taken of each device, ever."""
+        return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device"))
+
+    def address(self, device: str) -> Address | None:
+        """Give where a device takes commands, and in which dialect; None where it was not seen or takes none."""
+        row = self._connection.execute("SELECT convention, base FROM devices WHERE device = ? AND base != ''", (device,)).fetchone()
+        return Address(*row) if row else None
+
+    def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
+        """Give the last state of a series and the id of the reading that set it; None where there is none, or only a retained one."""
+        query = (
+            "SELECT last_value, state_id FROM series WHERE (device, metric, channel) = (?, ?, ?) AND last_retained = 0 AND state_id >= 0"
+        )
+        row = self._connection.execute(query, (device, metric, channel)).fetchone()
+        return (unpack(row[0]), row[1]) if row else None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all answers within be of one state of the store."""
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
+    # What flows decided
+
+    def windows(self, flow: str | None = None, *, newest: int = 50) -> list[WindowClosed]:
+        """Give the newest windows, the newest first: each revision is one."""
+        return [one for one in self._newest("window", flow, newest) if isinstance(one, WindowClosed)]
+
+    def alerts(self, flow: str | None = None, *, newest: int = 50) -> list[AlertChanged]:
+        """Give the newest ends of episodes, the newest first."""
+        return [one for one in self._newest("alert", flow, newest) if isinstance(one, AlertChanged)]
+
+    def commands(self, flow: str | None = None, *, newest: int = 50) -> list[CommandStatus]:
+        """Give the newest commands and where they stand, the newest first; `flow` "" gives those that people sent."""
+        query = f"{_COMMANDS} WHERE flow = coalesce(?, flow) ORDER BY requested DESC, id DESC LIMIT ?"
+        return [_command(row) for row in self._connection.execute(query, (flow, newest))]
+
+    def command(self, command_id: str) -> CommandStatus | None:
+        """Give where one command stands."""
+        row = self._connection.execute(f"{_COMMANDS} WHERE id = ?", (command_id,)).fetchone()
+        return _command(row) if row else None
+
+    def facts(self, command_id: str) -> list[CommandFact]:
+        """Give the facts of a command's life in the order they became known."""
+        # Facts are `<command>/<state>/<attempt>`, and "0" is the character after "/".
+        query = "SELECT kind, body FROM effects WHERE id > ? AND id < ? AND kind = 'fact' ORDER BY seq"
+        found = [_DECODERS[kind].decode(body) for kind, body in self._connection.execute(query, (f"{command_id}/", f"{command_id}0"))]
+        return [one for one in found if isinstance(one, CommandFact) and one.command == command_id]
+
+    def effect(self, effect_id: str) -> Outcome | None:
+        """Give the window, alert, command or fact with this id."""
+        row = self._connection.execute("SELECT kind, body FROM effects WHERE id = ?", (effect_id,)).fetchone()
+        return _DECODERS[row[0]].decode(row[1]) if row else None
+
+    # Sums
+
+    def counts(self) -> Counts:
+        """Give the sums for `status`, from one state of the store."""
+        run = self._connection.execute
+        run("BEGIN")
+        try:
+            sums: dict[str, int] = dict(run("SELECT term, value FROM totals"))
+            states: dict[str, int] = dict(run("SELECT state, count(*) FROM commands GROUP BY state"))
+            (sent,) = run("SELECT coalesce(sum(sent), 0) FROM commands").fetchone()
+        finally:
+            run("ROLLBACK")
+        ended: dict[str, int] = {end: sums.get(f"commands {end}", 0) + states.get(end, 0) for end in ENDS}
+        waiting = states.get("requested", 0) + states.get("sent", 0)
+        requested = sum(ended.values()) + waiting
+        return Counts(
+            readings={"taken": sums.get(totals.TAKEN, 0), "kept": sums.get(totals.KEPT, 0)},
+            windows={"emitted": sums.get("window emitted", 0), "revisions": sums.get("window revised", 0)},
+            alerts={"raised": sums.get("alert raised", 0), "cleared": sums.get("alert cleared", 0)},
+            commands={"requested": requested, "sent": sent + sums.get("commands sent", 0), **ended, "waiting": waiting},
+            effects=sums.get(totals.EFFECTS, 0),
+            dead_letters=sums.get(totals.DEAD_LETTERS, 0),
+        )
+
+    def counters(self) -> list[Counted]:
+        """Give the ledger's counters as the flows last wrote them."""
+        return [Counted(*row) for row in self._connection.execute("SELECT stage, scope, device, term, value FROM counters")]
+
+    def progress(self) -> Progressed | None:
+        """Give how far the flows have come; None before the first time."""
+        row = self._connection.execute("SELECT position, messages, at FROM progress").fetchone()
+        return Progressed(*row) if row else None
+
+    def size(self) -> Size:
+        """Give how much the store holds now."""
+        sums: dict[str, int] = dict(self._connection.execute("SELECT term, value FROM totals"))
+        gone = sums.get(totals.PRUNED, 0) + sums.get(totals.EFFECTS_PRUNED, 0)
+        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
+        return Size(
+            sums.get(totals.KEPT, 0) + sums.get(totals.EFFECTS, 0) - gone, sum(file.stat().st_size for file in files if file.exists())
+        )
+
+    def dead_letters(self, *, newest: int = 50) -> list[DeadLettered]:
+        """Give the newest messages that could not be used, the newest first."""
+        query = "SELECT id, topic, payload, reason, device, received FROM dead_letters ORDER BY id DESC LIMIT ?"
+        return [DeadLettered(*row) for row in self._connection.execute(query, (newest,))]
+
+    # For delivery
+
+    def readings_after(self, position: int, limit: int) -> list[ReadingKept]:
+        """Give the next readings with ids above `position`, in order."""
+        query = f"SELECT {COLUMNS} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  # our own column names
+        return self._rows.kept(self._connection.execute(query, (position, limit)).fetchall())
+
+    def effects_after(self, position: int, limit: int) -> list[tuple[int, Outcome]]:
+        """Give the next outcomes with a seq above `position`, in order, each with its seq."""
+        query = "SELECT seq, kind, body FROM effects WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, (position, limit))]
+
+    def pending(self, after: Positions) -> Positions:
+        """Give how many rows of each stream lie above these positions."""
+        (readings,) = self._connection.execute("SELECT count(*) FROM readings WHERE id > ?", (after.readings,)).fetchone()
+        (effects,) = self._connection.execute("SELECT count(*) FROM effects WHERE seq > ?", (after.effects,)).fetchone()
+        return Positions(readings, effects)
+
+    def oldest(self, after: Positions) -> int | None:
+        """Give when the first row above these positions came, by the journal's clock; None where there is none."""
+        rows = (
+            self._connection.execute("SELECT ts + delay FROM readings WHERE id > ? ORDER BY id LIMIT 1", (after.readings,)).fetchone(),
+            self._connection.execute("SELECT at FROM effects WHERE seq > ? ORDER BY seq LIMIT 1", (after.effects,)).fetchone(),
+        )
+        return min((row[0] for row in rows if row), default=None)
+
+    def newest(self) -> Positions:
+        """Give the last id and the last seq ever given out, pruned ones included."""
+        (readings,) = self._connection.execute(
+            "SELECT max(coalesce((SELECT max(id) FROM readings), 0), coalesce((SELECT value FROM totals WHERE term = ?), 0))",
+            (totals.PRUNED_TO,),
+        ).fetchone()
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'effects'").fetchone()
+        return Positions(readings, row[0] if row else 0)
+
+    def synced(self) -> int:
+        """Give the highest seq of an effect that a power cut cannot take back."""
+        row = self._connection.execute("SELECT value FROM totals WHERE term = ?", (totals.EFFECTS_SYNCED,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def effect_id(self, seq: int) -> str | None:
+        """Give the id of the effect with this seq; None where there is none (any more)."""
+        row = self._connection.execute("SELECT id FROM effects WHERE seq = ?", (seq,)).fetchone()
+        return str(row[0]) if row else None
+
+    def _newest(self, kind: str, flow: str | None, newest: int) -> Iterator[Outcome]:
+        where, values = ("kind = ?", (kind,)) if flow is None else ("kind = ? AND flow = ?", (kind, flow))
+        query = f"SELECT body FROM effects WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  # our own text
+        for (body,) in self._connection.execute(query, (*values, newest)):
+            yield _DECODERS[kind].decode(body)
+
+
+def _device(name: str, learned: tuple[Any, ...] | None, series: list[SeriesState]) -> DeviceState:
+    convention, base, labels, first, last = learned or (series[0].convention, "", "{}", series[0].first_seen, None)
+    seen = [one.last_seen for one in series if one.last_seen is not None]
+    return DeviceState(
+        device=name,
+        convention=convention,
+        base=base,
+        labels=msgspec.json.decode(labels),
+        first_seen=min([first, *(one.first_seen for one in series)]),
+        last_seen=max(seen, default=last),
+        series=series,
+    )
+
+
+def _command(row: tuple[Any, ...]) -> CommandStatus:
+    named = dict(zip(CommandStatus.__struct_fields__, row, strict=True))
+    return CommandStatus(**named | {"settings": msgspec.json.decode(row[3]), "sent": bool(row[6])})

@@ -1,0 +1,82 @@
+"""Turns rows of `readings` back into readings, with what the series and the device say."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from devices.reading import Reading
+from gateway.store import totals
+from gateway.store.effects import ReadingKept
+from gateway.store.values import source, unpack
+
+COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source"
+
+
+class Identity(NamedTuple):
+    """What all readings of a series share."""
+
+    device: str
+    metric: str
+    channel: str
+    key: str
+    unit: str | None
+    convention: str
+
+
+class Rows:
+    """Makes readings of rows. Series are looked up once; labels are the device's at the time of reading the row."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._series: dict[int, Identity] = {}
+        self._labels: dict[str, dict[str, str]] = {}
+        self._learned = -1
+
+    def kept(self, rows: Sequence[tuple[Any, ...]]) -> list[ReadingKept]:
+        """Give the readings of rows selected as `COLUMNS`."""
+        self._look_up({row[1] for row in rows})
+        labels, series = self._current_labels(), self._series
+        return [_kept(row, series[row[1]], labels) for row in rows]
+
+    def _look_up(self, wanted: Iterable[int]) -> None:
+        for one in wanted:
+            if one not in self._series:
+                query = "SELECT device, metric, channel, key, unit, convention FROM series WHERE id = ?"
+                self._series[one] = Identity(*self._connection.execute(query, (one,)).fetchone())
+
+    def _current_labels(self) -> dict[str, dict[str, str]]:
+        row = self._connection.execute("SELECT value FROM totals WHERE term = ?", (totals.DEVICES,)).fetchone()
+        learned = row[0] if row else 0
+        if learned != self._learned:
+            found = self._connection.execute("SELECT device, labels FROM devices WHERE labels != '{}'")
+            self._labels = {device: msgspec.json.decode(labels, type=dict[str, str]) for device, labels in found}
+            self._learned = learned
+        return self._labels
+
+
+def _kept(row: tuple[Any, ...], series: Identity, labels: dict[str, dict[str, str]]) -> ReadingKept:
+    reading_id, _, ts, stored, own_unit, raw, own_raw_unit, delay, time_source = row
+    unit = series.unit if own_unit is None else own_unit or None
+    value = unpack(stored)
+    return ReadingKept(
+        id=reading_id,
+        reading=Reading(
+            device=series.device,
+            metric=series.metric,
+            channel=series.channel,
+            key=series.key,
+            value=value,
+            unit=unit,
+            raw_value=value if raw is None else unpack(raw),
+            raw_unit=unit if own_raw_unit is None else own_raw_unit or None,
+            ts=ts,
+            received=ts + delay,
+            time_source=source(time_source),
+            convention=series.convention,
+            labels=labels.get(series.device, {}),
+        ),
+    )

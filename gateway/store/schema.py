@@ -1,0 +1,135 @@
+"""The layout of `store.db`, and how to open it: WAL, one writer, any number of readers beside it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+VERSION = 1
+APPLICATION = 0x536C7565
+"""SQLite's `application_id` of our files: "Slue" in ASCII."""
+
+DDL = """
+-- One row per (device, metric, channel). Values are typed as values.py says. `state_id` is the reading that set last_*, `last_id` the
+-- newest one taken live; `live_ts` and `mark` (the last kept live value; NULL: keep the next) serve `history.raw: changes`.
+CREATE TABLE series(
+  id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, channel TEXT NOT NULL, key TEXT NOT NULL, unit TEXT,
+  convention TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER, last_value, last_unit TEXT, last_ts INTEGER NOT NULL,
+  last_retained INTEGER NOT NULL, state_id INTEGER NOT NULL, last_id INTEGER NOT NULL, live_ts INTEGER NOT NULL, mark,
+  count INTEGER NOT NULL, kept INTEGER NOT NULL, UNIQUE(device, metric, channel));
+
+-- `unit` only where it is not the series' own ('' for none); raw_* only where they differ; `delay` is received - ts, in ns; time_source as
+-- in values.py. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
+CREATE TABLE readings(
+  id INTEGER PRIMARY KEY, series INTEGER NOT NULL, ts INTEGER NOT NULL, value NOT NULL, unit TEXT, raw_value, raw_unit TEXT,
+  delay INTEGER NOT NULL, time_source NOT NULL);
+
+-- The index by series and time, made in bulk: a block is a stretch of readings, a span lists one series' ids in it (int64, native order).
+CREATE TABLE blocks(id INTEGER PRIMARY KEY, last INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL);
+CREATE TABLE spans(
+  block INTEGER NOT NULL, series INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, ids BLOB NOT NULL,
+  PRIMARY KEY(block, series)) WITHOUT ROWID;
+
+-- Windows, alerts, commands asked for and facts of commands, in the order in which they were first written; `body` is the effect as JSON.
+CREATE TABLE effects(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, flow TEXT NOT NULL, grp TEXT NOT NULL,
+  state TEXT NOT NULL, revision INTEGER NOT NULL, time INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE INDEX effects_by_flow ON effects(kind, flow);
+
+-- Where each command stands: its furthest fact (an end is never undone).
+CREATE TABLE commands(
+  id TEXT PRIMARY KEY, flow TEXT NOT NULL, device TEXT NOT NULL, settings TEXT NOT NULL, cause TEXT NOT NULL, state TEXT NOT NULL,
+  sent INTEGER NOT NULL, attempt INTEGER NOT NULL, detail TEXT NOT NULL, requested INTEGER NOT NULL, changed INTEGER NOT NULL)
+  WITHOUT ROWID;
+
+CREATE TABLE dead_letters(
+  id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL, device TEXT NOT NULL,
+  received INTEGER NOT NULL);
+CREATE TABLE devices(
+  device TEXT PRIMARY KEY, convention TEXT NOT NULL, base TEXT NOT NULL, labels TEXT NOT NULL, first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE counters(
+  stage TEXT NOT NULL, scope TEXT NOT NULL, device TEXT NOT NULL, term TEXT NOT NULL, value INTEGER NOT NULL,
+  PRIMARY KEY(stage, scope, device, term)) WITHOUT ROWID;
+CREATE TABLE progress(one INTEGER PRIMARY KEY CHECK(one = 1), position INTEGER NOT NULL, messages INTEGER NOT NULL, at INTEGER NOT NULL);
+CREATE TABLE totals(term TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+"""
+
+
+class StoreError(Exception):
+    """The store cannot be used: absent, damaged, another program's file, or written by a newer program. The text names the file."""
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """Open or make the file for its one writer.
+
+    Raises StoreError. `synchronous=NORMAL`: a process that dies loses nothing committed; a power cut may lose what was committed since the
+    last `sync`, never the file's consistency.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = not path.exists()
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA cache_size=-8192")
+        connection.execute("PRAGMA wal_autocheckpoint=4096")
+        connection.execute("PRAGMA journal_size_limit=33554432")
+        _make(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"store {path}: cannot be opened: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    if made:
+        _make_durable(path.parent)
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """Open the file for reading only, beside its writer or without one; raises StoreError."""
+    if not path.exists():
+        raise StoreError(f"store {path}: there is none yet")
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30.0, check_same_thread=False
+    )
+    try:
+        version = _version(connection, path)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise StoreError(f"store {path}: cannot be read: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    if version == 0:
+        connection.close()
+        raise StoreError(f"store {path}: there is none yet")
+    connection.execute("PRAGMA cache_size=-4096")
+    return connection
+
+
+def _make(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection, path) == 0:
+        connection.executescript(f"BEGIN IMMEDIATE; {DDL} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and application != APPLICATION:
+        raise StoreError(f"store {path}: must be a store of Sluice; got another program's SQLite file")
+    if version > VERSION:
+        raise StoreError(f"store {path}: must have schema {VERSION} or older; got schema {version}, made by a newer Sluice")
+    return int(version)
+
+
+def _make_durable(folder: Path) -> None:
+    """Make the new file's name durable: without this a power cut may take the whole file away."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,197 @@
+"""The store's one writer: the end of the flows' dataflow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from gateway.store import blocks, totals
+from gateway.store.dead_letters import DeadLetters
+from gateway.store.effects import (
+    AlertChanged,
+    CommandFact,
+    CommandRequested,
+    Counted,
+    DeadLettered,
+    DeviceLearned,
+    Effect,
+    Progressed,
+    ReadingKept,
+    WindowClosed,
+)
+from gateway.store.outcomes import Outcome, Outcomes
+from gateway.store.positions import Positions
+from gateway.store.prune import prune
+from gateway.store.readings import Raw, Readings
+from gateway.store.schema import open_writer
+from gateway.store.totals import Totals
+
+_LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO UPDATE SET
+  convention = iif(excluded.last_seen >= last_seen, excluded.convention, convention),
+  base = iif(excluded.last_seen >= last_seen, excluded.base, base),
+  labels = iif(excluded.last_seen >= last_seen, excluded.labels, labels),
+  first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
+_COUNT = "INSERT INTO counters VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
+_PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
+
+
+class Store:
+    """Writes effects into `store.db`; readers (`StoreReader`) work beside it, in any process.
+
+    Exactly-once effect: an effect written again changes nothing, so whatever a crash makes the flows write again is harmless, from any
+    earlier point. A process that dies loses no committed effect; a power cut may lose those since the last `sync`, which is why `sync` goes
+    before each snapshot of the flows: what was lost is then made again from the journal.
+
+    With `linger` (seconds), readings, counters and progress wait in the open transaction until it has passed, and reach the file with the
+    first `write`, `commit` or `sync` after it; an outcome (window, alert, command) never waits and takes them along.
+    That saves the flash: a commit writes whole pages of 4 kB. There must be no second writer.
+    """
+
+    def __init__(self, path: Path, *, raw: Raw = "all", linger: float = 0.0) -> None:
+        """Open or make the file; raises StoreError."""
+        self.path = path
+        self._linger = linger
+        self._connection = open_writer(path)
+        self._totals = Totals(self._connection)
+        self._readings = Readings(self._connection, self._totals, raw)
+        self._outcomes = Outcomes(self._connection, self._totals)
+        self._dead_letters = DeadLetters(self._connection, self._totals)
+        self._since = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def write(self, effects: Sequence[Effect]) -> None:
+        """Write effects in one transaction: all of them or, when it raises, none (nor what was waiting for its commit)."""
+        try:
+            self._write(effects)
+        except UnicodeEncodeError:
+            # A lone surrogate, which JSON can carry and UTF-8 cannot. Refusing it for good would stop the flows for one hostile payload.
+            self._roll_back()
+            self._write([_encodable(effect) for effect in effects])
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def commit(self) -> None:
+        """Let readers see everything written so far; when it raises (disk full), what was not committed is gone, to be written again."""
+        if not self._connection.in_transaction:
+            return
+        try:
+            self._readings.save()
+            self._totals.save()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def sync(self) -> None:
+        """Make everything written so far safe from a power cut. Called before each snapshot of the flows; takes fsyncs."""
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+        (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
+        self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
+        self.commit()
+        # A reader that holds an old page lets no checkpoint finish; the WAL itself on the disk is durable enough.
+        descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def prune(self, before: int, delivered: Positions | None = None, *, most: int = 20_000) -> int:
+        """Delete at most `most` rows that came before `before` (epoch ns) and that every destination has (`delivered`); gives how many.
+
+        Call it again while it gives `most`. Rows not delivered yet are never deleted; totals keep counting what is gone.
+        """
+        self.commit()
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            gone = prune(self._connection, self._totals, before, delivered or Positions.everything(), most=most)
+            blocks.drop(self._connection, self._totals[totals.PRUNED_TO])
+            self.commit()
+        except BaseException:
+            self._roll_back()
+            raise
+        return gone
+
+    def close(self) -> None:
+        """Commit and close; the file is then complete without its -wal."""
+        self.commit()
+        self._connection.close()
+
+    def _write(self, effects: Sequence[Effect]) -> None:
+        if not self._connection.in_transaction:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._since = monotonic()
+        readings = [effect for effect in effects if type(effect) is ReadingKept]
+        if readings:
+            self._readings.write(readings)
+        urgent = False
+        if len(readings) != len(effects):
+            urgent = self._write_others([effect for effect in effects if type(effect) is not ReadingKept])
+        if urgent or monotonic() - self._since >= self._linger:
+            self.commit()
+
+    def _write_others(self, effects: Sequence[Effect]) -> bool:
+        """Write all but readings; tells whether there was an outcome, which must not wait."""
+        outcomes: list[Outcome] = []
+        counted: list[Counted] = []
+        dead: list[DeadLettered] = []
+        for effect in effects:
+            match effect:
+                case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact():
+                    outcomes.append(effect)
+                case Counted():
+                    counted.append(effect)
+                case DeadLettered():
+                    dead.append(effect)
+                case DeviceLearned():
+                    self._learn(effect)
+                case Progressed():
+                    self._connection.execute(_PROGRESS, (effect.offset, effect.messages, effect.at))
+        if counted:
+            self._connection.executemany(_COUNT, [msgspec.structs.astuple(one) for one in counted])
+        if dead:
+            self._dead_letters.write(dead)
+        if outcomes:
+            self._outcomes.write(outcomes)
+        return bool(outcomes)
+
+    def _learn(self, device: DeviceLearned) -> None:
+        labels = msgspec.json.encode(device.labels, order="sorted").decode()
+        self._connection.execute(_LEARN, (device.device, device.convention, device.base, labels, device.at, device.at))
+        self._totals[totals.DEVICES] += 1
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self._totals.reload()
+        self._readings.forget()
+        self._dead_letters.forget()
+
+
+def _encodable(effect: Effect) -> Effect:
+    """Give the effect with every lone surrogate in its texts replaced by U+FFFD."""
+    return msgspec.convert(_replaced(msgspec.to_builtins(effect, builtin_types=(bytes,))), type(effect))
+
+
+def _replaced(value: object) -> object:
+    match value:
+        case str():
+            return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        case dict():
+            return {_replaced(key): _replaced(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_replaced(one) for one in value]
+    return value

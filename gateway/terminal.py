@@ -1,0 +1,263 @@
+"""What `sluice up` shows: events as they happen, and below them the devices, the flows and the ledger, all read from the store."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, time_ns
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from gateway.ledger import Ledger
+from gateway.status import read_ledger
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, DeadLettered, WindowClosed
+from gateway.store.outcomes import group_text
+from gateway.store.reader import StoreReader
+from gateway.store.schema import StoreError
+from gateway.store.views import DeviceState
+
+_BARS = "▁▂▃▄▅▆▇█"
+_ROWS = 16
+"""Devices shown at most."""
+_PLAIN_EVERY = 5.0
+"""Seconds between summaries where the output is no terminal."""
+
+
+class Terminal:
+    """Follow a data folder. On a terminal a live panel stands below the scrolling events; elsewhere events are lines, with a summary now and then."""
+
+    def __init__(self, data: Path, console: Console, *, title: str) -> None:
+        self._data = data
+        self._console = console
+        self._title = title
+        self._reader: StoreReader | None = None
+        self._seen = 0
+        self._sent: dict[str, int] = {}
+        self._trend: dict[tuple[str, str], deque[float]] = {}
+        self._last: dict[tuple[str, str], WindowClosed] = {}
+        self._rate: deque[tuple[float, int]] = deque(maxlen=10)
+        self._live: Live | None = None
+        self._summed = monotonic()
+        self._ledger: tuple[float, Ledger] | None = None
+        self.link = "connecting"
+
+    def __enter__(self) -> Terminal:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, refresh_per_second=4, transient=True)
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._live:
+            self._live.stop()
+        if self._reader:
+            self._reader.close()
+
+    def say(self, text: str) -> None:
+        """Print a line above the panel."""
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+    def poll(self) -> None:
+        """Show what is new."""
+        reader = self._open()
+        if reader is None:
+            return
+        for seq, effect in reader.effects_after(self._seen, 1000):
+            self._seen = seq
+            for line in self._lines(effect):
+                self.say(line)
+        self._rate.append((monotonic(), reader.counts().readings["taken"]))
+        if self._live:
+            self._live.update(self._panel(reader))
+        elif monotonic() - self._summed > _PLAIN_EVERY:
+            self._summed = monotonic()
+            self.say(f"{_clock(time_ns())}  {self._summary(reader)}")
+
+    def _open(self) -> StoreReader | None:
+        if self._reader is None:
+            try:
+                self._reader = StoreReader(self._data / "store.db")
+            except StoreError:
+                return None
+            self._seen = self._reader.newest().effects
+        return self._reader
+
+    def _lines(self, effect: object) -> list[str]:
+        match effect:
+            case WindowClosed():
+                return self._window_lines(effect)
+            case AlertChanged():
+                return [_alert_line(effect)]
+            case CommandRequested():
+                return [f"{_clock(effect.at)}  [cyan]→ command[/]  {_device(effect.device)} {_settings(effect.settings)}  asked for by {escape(effect.flow)}"]
+            case CommandFact():
+                return self._fact_lines(effect)
+        return []
+
+    def _window_lines(self, window: WindowClosed) -> list[str]:
+        key = (window.flow, group_text(window.group))
+        self._last[key] = window
+        numbers = [v for v in window.values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+        if numbers:
+            self._trend.setdefault(key, deque(maxlen=24)).append(float(numbers[0]))
+        if self._live and window.flow not in self._watched():
+            return []
+        revision = f"  [magenta]revision {window.revision}[/]" if window.revision > 1 else ""
+        return [f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(key[1])}  {_values(window.values)}  n={window.count}{revision}"]
+
+    def _watched(self) -> set[str]:
+        """Show the windows of the two flows with the fewest groups: more would only rush by, and stand in the panel anyway."""
+        groups: dict[str, int] = {}
+        for flow, _ in self._last:
+            groups[flow] = groups.get(flow, 0) + 1
+        return set(sorted(groups, key=lambda flow: (groups[flow], flow))[:1])
+
+    def _fact_lines(self, fact: CommandFact) -> list[str]:
+        device, settings = _device(fact.device), _settings(fact.settings)
+        if fact.state == "sent":
+            self._sent.setdefault(fact.command, fact.time)
+            again = f"  attempt {fact.attempt}" if fact.attempt > 1 else ""
+            return [f"{_clock(fact.time)}  [cyan]→ command[/]  {device} {settings}  sent{again}"]
+        if fact.state == "confirmed":
+            took = (fact.time - self._sent.pop(fact.command, fact.time)) / 1e9
+            return [f"{_clock(fact.time)}  [green]✓ command[/]  {device} {settings}  confirmed by the device after {took:.2f} s"]
+        if fact.state == "requested":
+            return [f"{_clock(fact.time)}  [cyan]→ command[/]  {device} {settings}  asked for by hand"]
+        return [f"{_clock(fact.time)}  [red]✗ command[/]  {device} {settings}  {fact.state}: {escape(fact.detail)}"]
+
+    # -- the panel
+
+    def _panel(self, reader: StoreReader) -> RenderableType:
+        return Group(Text(), self._devices(reader.devices()), self._flows(), Text.from_markup(self._summary(reader)))
+
+    def _devices(self, devices: list[DeviceState]) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
+        for column in ("device", "speaks", "last readings", "seen"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        for device in devices[:_ROWS]:
+            ago = (time_ns() - device.last_seen) / 1e9 if device.last_seen else None
+            said = [_reading(s.metric, s.channel, s.value, s.unit) for s in device.series if not isinstance(s.value, str)][:4]
+            table.add_row(device.device, device.convention, "  ".join(said), "–" if ago is None else f"{max(ago, 0):.0f} s ago")
+        if len(devices) > _ROWS:
+            table.add_row(f"… and {len(devices) - _ROWS} more", "", "", "")
+        return table
+
+    def _flows(self) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
+        for column in ("flow", "group", "newest window", "trend of its first value"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
+        shown = sorted(self._last, key=lambda key: (key[0] not in self._watched(), key))[:6]
+        for key in shown:
+            table.add_row(key[0], key[1], _values(self._last[key].values), _sparkline(self._trend.get(key, ())))
+        return table
+
+    def _summary(self, reader: StoreReader) -> str:
+        counts = reader.counts()
+        (t0, n0), (t1, n1) = self._rate[0], self._rate[-1]
+        rate = (n1 - n0) / (t1 - t0) if t1 > t0 else 0.0
+        alerts, commands = counts.alerts, counts.commands
+        return (
+            f"[bold]{escape(self._title)}[/]  {escape(self.link)}  {rate:.0f} readings/s  windows {counts.windows['emitted']:,}"
+            f"  alerts {alerts['raised']} raised {alerts['cleared']} cleared"
+            f"  commands {commands['requested']} asked {commands['confirmed']} confirmed {commands['failed'] + commands['expired']} lost\n"
+            f"{ledger_line(self._balance())}"
+        )
+
+    def _balance(self) -> Ledger:
+        """Balance at most once a second: it reads every counter."""
+        if self._ledger is None or monotonic() - self._ledger[0] > 1.0:
+            self._ledger = (monotonic(), read_ledger(self._data, at_rest=False))
+        return self._ledger[1]
+
+
+def ledger_line(ledger: Ledger) -> str:
+    """Write the equation of messages, and whether it holds."""
+    m = ledger.messages
+    verdict = "[green]balanced ✓[/]" if ledger.balanced else f"[red]NOT BALANCED: {escape('; '.join(ledger.flaws))}[/]"
+    return (
+        f"[dim]ledger[/]  {m['received']:,} received = {m['normalised']:,} normalised + {m['ignored']:,} ignored + {m['dead_letters']:,} dead letters"
+        f" + {m['duplicates']:,} duplicates + {m['pending']:,} pending  {verdict}"
+    )
+
+
+def _alert_line(alert: AlertChanged) -> str:
+    raised = alert.state == "raised"
+    mark = {"critical": "[bold red]▲ ALERT[/]", "warning": "[bold yellow]▲ ALERT[/]"}.get(alert.severity, "[bold]▲ ALERT[/]")
+    word = f"{mark}    " if raised else "[green]▼ cleared[/]  "
+    shown = {k: v for k, v in alert.why["values"].items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    held = f", held {alert.why['held']}×" if raised and alert.why.get("held", 0) > 1 else ""
+    return f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])} [dim]({_values(shown)}{held})[/]"
+
+
+def _clock(ns: int) -> str:
+    return datetime.fromtimestamp(ns / 1e9).astimezone().strftime("[dim]%H:%M:%S[/]")
+
+
+def _device(name: str) -> str:
+    return f"[bold]{escape(name)}[/]"
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    return escape(" ".join(f"{k}={v}" for k, v in settings.items()))
+
+
+def _number(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return f"{value:.4g}" if isinstance(value, float) and abs(value) < 1e6 else str(value)
+
+
+def _values(values: dict[str, Any]) -> str:
+    return escape(" ".join(f"{k}={_number(v)}" for k, v in values.items()))
+
+
+def _reading(metric: str, channel: str, value: object, unit: str | None) -> str:
+    name = f"{metric}/{channel}" if channel else metric
+    return escape(f"{name} {_number(value)}{f' {unit}' if unit else ''}")
+
+
+def _sparkline(values: Any) -> str:
+    numbers = list(values)
+    if not numbers:
+        return ""
+    low, high = min(numbers), max(numbers)
+    return "".join(_BARS[round((n - low) / (high - low) * (len(_BARS) - 1))] if high > low else _BARS[0] for n in numbers)
+
+
+
+
+def status_text(document: dict[str, Any]) -> str:
+    """Write the status document for people."""
+    lines = [f"[bold]{'running' if document['running'] else 'not running'}[/]  link {escape(str(document['link']))}"]
+    ledger = document["ledger"]
+    terms = " + ".join(f"{ledger[t]:,} {t.replace('_', ' ')}" for t in ("normalised", "ignored", "dead_letters", "duplicates", "pending"))
+    lines.append(f"ledger    {ledger['received']:,} received = {terms}  {'balanced' if ledger['balanced'] else '[red]NOT BALANCED[/]'}")
+    lines += [f"          [red]{escape(flaw)}[/]" for flaw in ledger["flaws"]]
+    for part in ("readings", "windows", "alerts", "commands", "store"):
+        if part in document:
+            lines.append(f"{part:<10}" + "  ".join(f"{k} {v:,}" if isinstance(v, int) else escape(f"{k} {v}") for k, v in document[part].items()))
+    for name, state in document["delivery"].items():
+        lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v is not None)))
+    if document["memory"]:
+        lines.append("memory    " + "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in document["memory"].items()))
+    return "\n".join(lines)
+
+
+def dead_letter_document(letter: DeadLettered) -> dict[str, Any]:
+    """Give a dead letter as `sluice dead-letters --json` prints it."""
+    received = datetime.fromtimestamp(letter.received / 1e9, UTC).isoformat(timespec="milliseconds")
+    return {
+        "id": letter.id,
+        "received": received,
+        "topic": letter.topic,
+        "device": letter.device or None,
+        "reason": letter.reason,
+        "payload_b64": b64encode(letter.payload).decode(),
+    }

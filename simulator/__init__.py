@@ -1,0 +1,1 @@
+"""A fleet: simulated devices that speak real dialects over a real broker."""

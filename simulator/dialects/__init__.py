@@ -1,0 +1,1 @@
+"""The dialects that simulated devices speak, one file each."""

@@ -1,0 +1,167 @@
+"""One MQTT connection of the fleet: what a device, or a bridge with its devices, holds to the broker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import aiomqtt
+import structlog
+
+from simulator.broker import Broker
+from simulator.device import Device
+from simulator.dialect import Outgoing
+
+log = structlog.get_logger()
+
+# A lost connection is told once, by us, and not by every layer below.
+_QUIET = logging.getLogger("simulator.mqtt")
+_QUIET.setLevel(logging.CRITICAL)
+
+_FIRST_DELAY, _LONGEST_DELAY = 0.2, 5.0
+_WAITING = 1000
+_CANCEL_AGAIN = 0.05
+
+
+@dataclass
+class Counts:
+    """What happened on all lines: messages the broker acknowledged, messages never or perhaps not sent, commands, answers to them."""
+
+    published: int = 0
+    dropped: int = 0
+    commands: int = 0
+    answers: int = 0
+
+
+class Line:
+    """Holds one connection for as long as the fleet runs: reconnects for ever, with delays from 0.2 s doubling to 5 s.
+
+    Guarantee: QoS 1, at most once over a break. What falls due while the broker is away is dropped and counted, as a device without a
+    buffer does; of the message in flight when a connection breaks nobody knows whether it arrived, and it is counted as dropped.
+    """
+
+    def __init__(
+        self, name: str, devices: list[Device], *, broker: Broker, hear: Callable[[Device, str, bytes], list[Outgoing]], counts: Counts
+    ) -> None:
+        self.name = name
+        self._devices = devices
+        self._listeners = {topic: device for device in devices for topic in device.listens()}
+        self._broker = broker
+        self._hear = hear
+        self._counts = counts
+        self._waiting: asyncio.Queue[Outgoing] = asyncio.Queue(_WAITING)
+        self._open = False
+        self._trouble = ""
+
+    def say(self, message: Outgoing) -> None:
+        """Hand over a message to publish, in order; dropped when nobody is there to take it."""
+        if not self._open or self._waiting.full():
+            self._counts.dropped += 1
+        else:
+            self._waiting.put_nowait(message)
+
+    async def hold(self, stop: asyncio.Event, *, greet: Callable[[Device], list[Outgoing]]) -> None:
+        """Stay connected until `stop`; `greet` gives what a device says of itself as soon as it is connected."""
+        delay = _FIRST_DELAY
+        while not stop.is_set():
+            try:
+                async with self._client() as client:
+                    delay = _FIRST_DELAY
+                    await self._talk(client, stop, greet=greet)
+            except aiomqtt.MqttError as error:
+                self._lost(error)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), delay)
+                delay = min(delay * 2, _LONGEST_DELAY)
+            finally:
+                self._open = False
+
+    def _client(self) -> aiomqtt.Client:
+        broker, will = self._broker, self._devices[0].dialect.will()
+        return aiomqtt.Client(
+            broker.host,
+            broker.port,
+            identifier=f"simulator-{self.name}-{secrets.token_hex(4)}",
+            username=broker.username,
+            password=broker.password,
+            transport=broker.transport,
+            websocket_path=broker.path if broker.transport == "websockets" else None,
+            tls_context=broker.tls,
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
+            keepalive=30,
+            # Else a state report waits 40 ms behind the PUBACK of its command (Nagle and delayed acknowledgement).
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            logger=_QUIET,
+        )
+
+    async def _talk(self, client: aiomqtt.Client, stop: asyncio.Event, *, greet: Callable[[Device], list[Outgoing]]) -> None:
+        self._trouble = ""
+        log.debug("connected", line=self.name, broker=str(self._broker))
+        if self._listeners:
+            await client.subscribe([(topic, 1) for topic in self._listeners])
+        self._open = True
+        await self._publish(client, [message for device in self._devices for message in greet(device)])
+        jobs = {asyncio.create_task(job) for job in (self._send(client), self._listen(client), stop.wait())}
+        try:
+            done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await end(jobs)
+        for job in done:
+            job.result()
+        self._open = False
+        await self._publish(client, self._last_words())
+
+    def _last_words(self) -> list[Outgoing]:
+        will = self._devices[0].dialect.will()
+        return [message for device in self._devices for message in device.dialect.goodbye()] + ([will] if will else [])
+
+    async def _publish(self, client: aiomqtt.Client, messages: Iterable[Outgoing]) -> None:
+        for message in dict.fromkeys(messages):  # what a bridge says for all its devices is said once
+            try:
+                await client.publish(message.topic, message.payload, message.qos, message.retain)
+            except BaseException:
+                self._counts.dropped += 1
+                raise
+            self._counts.published += 1
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        while True:
+            await self._publish(client, [await self._waiting.get()])
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            topic, payload = message.topic.value, message.payload if isinstance(message.payload, bytes) else b""
+            device = self._listeners.get(topic)
+            if device is None:
+                continue
+            answers = self._hear(device, topic, payload)
+            self._counts.commands += 1
+            self._counts.answers += bool(answers)
+            log.info(
+                "command heard", device=device.spec.name, topic=topic, payload=payload[:80].decode(errors="replace"), answered=bool(answers)
+            )
+            for answer in answers:
+                self.say(answer)
+
+    def _lost(self, error: aiomqtt.MqttError) -> None:
+        while not self._waiting.empty():
+            self._waiting.get_nowait()
+            self._counts.dropped += 1
+        if str(error) != self._trouble:
+            self._trouble = str(error)
+            log.warning("broker away, trying again until it is back", line=self.name, broker=str(self._broker), error=str(error))
+
+
+async def end(jobs: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they are done: in Python 3.11 `asyncio.wait_for`, which the client uses, can swallow a cancellation."""
+    running = set(jobs)
+    while running:
+        for job in running:
+            job.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN)

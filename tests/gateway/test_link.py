@@ -1,0 +1,173 @@
+"""The link against a real mosquitto: acknowledged only when journalled, marked for what it is, and taken in once."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from gateway.journal.bell import Bell
+from gateway.journal.journal import Journal
+from gateway.journal.reader import JournalReader
+from gateway.journal.row import Flag, Kind
+from gateway.link.endpoint import Endpoint
+from gateway.link.link import Link, Subscription
+from gateway.settings import Broker
+
+
+class Gateway:
+    """A link on a journal, and what the journal then holds."""
+
+    def __init__(self, broker, directory, **settings):
+        self.directory = directory
+        self.bell = Bell(directory / "bell")
+        self.journal = Journal(directory / "0", self.bell, keep=1 << 60, max_size=1 << 60)
+        self.states = []
+        endpoint = settings.pop("endpoint", Endpoint.of(Broker(), broker.url))
+        self.link = Link(
+            endpoint, self.journal, site="here", client_id="sluice-here", subscriptions=[Subscription("#")],
+            state_file=directory / "subscriptions", on_state=self.states.append, **settings,
+        )
+        self.link.start()
+
+    def rows(self):
+        reader = JournalReader(self.directory / "0")
+        rows = []
+        while found := reader.read(100):
+            rows.extend(found)
+        reader.close()
+        return rows
+
+    def entries(self):
+        return [e for r in self.rows() if r.kind == Kind.MESSAGES for e in r.entries()]
+
+    def payloads(self):
+        return [e.payload.decode() for e in self.entries()]
+
+    def stop(self):
+        self.link.stop()
+        self.journal.close()
+        self.bell.close()
+
+
+@pytest.fixture
+def start(tmp_path):
+    running = []
+
+    def start_(broker, **settings):
+        running.append(Gateway(broker, tmp_path, **settings))
+        return running[-1]
+
+    yield start_
+    for gateway in running:
+        if gateway.link.is_alive():
+            gateway.stop()
+
+
+def publish(broker, topic, *payloads, retain=False, qos=1):
+    """Publish with mosquitto's own client; it returns when the broker has it."""
+    subprocess.run(
+        ["mosquitto_pub", "-h", broker.host, "-p", str(broker.port), "-t", topic, "-q", str(qos), "-l", *(["-r"] if retain else [])],
+        input="\n".join(payloads), text=True, check=True, timeout=30,
+    )
+
+
+def test_link_takes_in_and_turns_live_after_its_marker(mosquitto, start, until):
+    """Messages reach the journal; rows after the marker are live; ticks follow in silence; nothing of our own is taken in."""
+    gateway = start(mosquitto)
+    until(lambda: gateway.journal.live)
+    publish(mosquitto, "a/b", "1", "2", "3")
+    publish(mosquitto, "sluice/here/status", "not ours to hear")
+    publish(mosquitto, "a/b", "4")
+    until(lambda: len(gateway.payloads()) == 4)
+    assert gateway.payloads() == ["1", "2", "3", "4"]
+    assert all(r.live for r in gateway.rows() if r.kind == Kind.MESSAGES)
+    until(lambda: any(r.kind == Kind.TICK and r.live for r in gateway.rows()))
+
+
+def test_link_finds_what_came_while_it_was_away_as_backlog(mosquitto, start, until):
+    """The broker keeps QoS 1 messages for the session; they come before the marker and are marked as backlog."""
+    first = start(mosquitto)
+    until(lambda: first.journal.live)
+    first.stop()
+    publish(mosquitto, "a/b", *map(str, range(500)))
+    second = start(mosquitto)
+    until(lambda: second.journal.live)
+    assert second.payloads() == [str(n) for n in range(500)]
+    assert not any(r.live for r in second.rows() if r.kind == Kind.MESSAGES)
+    assert second.journal.session == 1
+    assert second.journal.connection == 2
+
+
+def test_link_marks_retained_and_oversized_messages(mosquitto, start, until):
+    """A retained message is marked; of one beyond the limit only the head is kept."""
+    publish(mosquitto, "state/x", "on", retain=True)
+    gateway = start(mosquitto, payload_limit=2000)
+    until(lambda: gateway.journal.live)
+    publish(mosquitto, "big", "y" * 3000)
+    until(lambda: len(gateway.entries()) == 2)
+    retained, big = gateway.entries()
+    assert (retained.topic, retained.flags) == ("state/x", Flag.RETAINED)
+    assert (big.flags, len(big.payload)) == (Flag.OVERSIZE, 1024)
+
+
+def test_link_comes_back_after_the_broker_was_killed(mosquitto, start, until):
+    """A broker that dies is found again; one that lost its sessions makes a new session, and is subscribed to again."""
+    gateway = start(mosquitto)
+    until(lambda: gateway.journal.live)
+    mosquitto.stop(9)
+    until(lambda: "disconnected" in gateway.states)
+    mosquitto.start()
+    until(lambda: gateway.journal.live)
+    publish(mosquitto, "a/b", "after")
+    until(lambda: gateway.payloads() == ["after"])
+    assert gateway.journal.session == 2
+
+
+def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
+    """Bad credentials are said in one sentence with the broker's name, and nothing is taken in."""
+    users = tmp_path / "users"
+    users.write_text("someone:secret-canary\n")
+    subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+    with mosquitto_with(f"allow_anonymous false\npassword_file {users}") as broker:
+        endpoint = replace(Endpoint.of(Broker(), broker.url), username="someone", password="wrong")
+        gateway = start(broker, endpoint=endpoint)
+        until(lambda: gateway.states)
+        assert gateway.states[0] == f"{broker.host}:{broker.port} refuses the connection: Not authorized"
+        assert "wrong" not in repr(endpoint)
+        gateway.stop()
+        good = start(broker, endpoint=replace(endpoint, password="secret-canary"))
+        until(lambda: good.journal.live)
+        good.stop()
+
+
+# paho leaves the socket of a failed TLS handshake to the garbage collector
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_link_over_tls_verifies_the_broker(mosquitto_with, start, until, tmp_path, free_port):
+    """With the right CA the link connects over TLS; with another it never does, and says why."""
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=tmp_path)
+
+    for name in ("ca", "other"):
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
+    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=localhost")
+    (tmp_path / "names").write_text("subjectAltName=DNS:localhost")
+    openssl("x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "broker.pem", "-days", "2", "-extfile", "names")
+    port = free_port()
+
+    def trusting(ca):
+        url = f"mqtts://localhost:{port}"
+        return Endpoint.of(Broker(url=url, ca_file=str(tmp_path / f"{ca}.pem")), url)
+
+    tls = f"listener {port} 127.0.0.1\ncertfile {tmp_path}/broker.pem\nkeyfile {tmp_path}/broker.key"
+    with mosquitto_with(tls) as broker:
+        bad = start(broker, endpoint=trusting("other"))
+        until(lambda: bad.states)
+        assert "certificate verify failed" in bad.states[0]
+        bad.stop()
+        good = start(broker, endpoint=trusting("ca"))
+        until(lambda: good.journal.live)
+        publish(broker, "a/b", *map(str, range(300)))
+        until(lambda: len(good.payloads()) == 300)
+        good.stop()

@@ -1,0 +1,90 @@
+"""Scenario files: the shipped one is sound, and mistakes are found where they are."""
+
+import pytest
+
+from gateway.findings import ConfigError
+from simulator.scenario import load_scenario
+
+
+def _findings(tmp_path, text):
+    file = tmp_path / "house.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_scenario(file, root=tmp_path)
+    return [str(finding) for finding in caught.value.findings]
+
+
+def test_scenario_shipped(greenhouse):
+    """The greenhouse has a dozen devices in four dialects, and one of them acts."""
+    assert len(greenhouse.devices) == 12
+    assert {device.dialect for device in greenhouse.devices} == {"zigbee2mqtt", "tasmota", "plain_json", "plain_scalar"}
+    assert [device.name for device in greenhouse.devices if device.acts] == ["fan-1"]
+
+
+def test_scenario_without_fan(greenhouse_file, tmp_path):
+    """Taking the last entry, fan-1, out of the file leaves a sound scenario."""
+    text = greenhouse_file.read_text(encoding="utf-8")
+    file = tmp_path / "no-fan.yaml"
+    file.write_text(text[: text.index("  - name: fan-1")], encoding="utf-8")
+    assert len(load_scenario(file).devices) == 11
+
+
+def test_scenario_bad_keys_and_values(tmp_path):
+    """Every mistake is reported at once, with its line."""
+    findings = _findings(
+        tmp_path,
+        "name: a house\n"
+        "physics: {kind: greenhouse, inertia: soon}\n"
+        "devices:\n"
+        "  - {name: a, dialect: tasmota, metrics: {contact: {base: 1}}}\n"
+        "  - {name: b, dialect: zigbee2mqtt, timezone: '+02:00', metrics: {t: {nois: 1}}}\n"
+        "  - {name: c, dialect: zigbee2mqtt, drop_commands: 2, metrics: {t: {noise: -1}}}\n",
+    )
+    fragments = [
+        "house.yaml:1:7: name must begin with a letter",
+        "house.yaml:2:38: inertia must be a duration",
+        "house.yaml:4:43: metric 'contact' is unknown to Tasmota",
+        "house.yaml:5:",
+        "unknown key 'nois'; did you mean 'noise'?",
+        "house.yaml:6:",
+        "noise must be at least 0",
+    ]
+    for fragment in fragments:
+        assert any(fragment in finding for finding in findings), (fragment, findings)
+
+
+@pytest.mark.parametrize(
+    ("device", "fragment"),
+    [
+        ("{name: a, dialect: plain_json, metrics: {x: {base: 1}}}", "name must be unlike every other device's (got 'a')"),
+        ("{name: b, dialect: plain_json, acts: heater}", "the physics has no such actuator; known: fan (got 'heater')"),
+        ("{name: b, dialect: plain_json, acts: fan}", "acts must be unlike every other device's (got 'fan')"),
+        ("{name: b, dialect: plain_json, metrics: {x: {measures: humidty}}}", "the physics has no such quantity; did you mean 'humidity'?"),
+        ("{name: b, dialect: plain_json}", "a device needs metrics, or something it acts as"),
+        ("{name: b, dialect: plain_json, answers: false, metrics: {x: {base: 1}}}", "answers is for devices that act"),
+        ("{name: b, dialect: zigbee2mqtt, timestamps: ms, acts: fan}", "timestamps is for plain_json devices; this one speaks zigbee2mqtt"),
+        (
+            "{name: b, dialect: tasmota, timezone: Europe/Paris, metrics: {power: {base: 1}}}",
+            "timezone must be an offset from UTC like +02:00",
+        ),
+        ("{name: b, dialect: plain_json, metrics: {x: {base: 1, steps: {every: 1s, values: [true]}}}}", "cannot be added to base"),
+        ("{name: b, dialect: plain_json, metrics: {x: {daily: {amplitude: 1, peak: 3pm}}}}", "peak must be a time of day like 14:30"),
+    ],
+)
+def test_scenario_rule(tmp_path, device, fragment):
+    """Each rule says what it wants, at the line of the device."""
+    head = "name: house\nphysics: {kind: greenhouse}\ndevices:\n  - {name: a, dialect: plain_json, acts: fan}\n"
+    (finding,) = _findings(tmp_path, f"{head}  - {device}\n")
+    assert finding.startswith("house.yaml:5:")
+    assert fragment in finding
+
+
+def test_scenario_physics_missing(tmp_path):
+    """Without physics nothing can be measured from it or act on it."""
+    findings = _findings(
+        tmp_path, "name: house\ndevices:\n  - {name: a, dialect: plain_json, acts: fan, metrics: {x: {measures: humidity}}}\n"
+    )
+    assert [finding.split(": ", 1)[1] for finding in findings] == [
+        "the physics has no such actuator (got 'fan')",
+        "the physics has no such quantity (got 'humidity')",
+    ]
