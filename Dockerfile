@@ -17,9 +17,11 @@ RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/sluice --shell
     && install --directory --owner=sluice --group=sluice --mode=0700 /var/lib/sluice
 COPY --from=build /opt/sluice /opt/sluice
 COPY config /etc/sluice
+# Where `sluice` looks when it is not told: ./config and ./data.
+RUN ln -s /etc/sluice /opt/sluice/config && ln -s /var/lib/sluice /opt/sluice/data
 ENV PATH=/opt/sluice/bin:$PATH PYTHONDONTWRITEBYTECODE=1
 USER 10001:10001
-WORKDIR /var/lib/sluice
+WORKDIR /opt/sluice
 VOLUME /var/lib/sluice
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["sluice", "status", "--json", "--config", "/etc/sluice", "--data", "/var/lib/sluice"]

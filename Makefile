@@ -13,10 +13,11 @@ PYTHON :=
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo test lint tools bench lock secrets clean
+.PHONY: help demo install test lint tools bench lock secrets clean
 
 help:
 	@echo 'make demo      a simulated greenhouse: see Sluice work (Ctrl-C ends it, starting again goes on)'
+	@echo 'make install   .venv with the command sluice in it, and nothing else'
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
@@ -24,6 +25,8 @@ help:
 
 demo: $(VENV)/runtime
 	@exec $(BIN)/sluice up --demo greenhouse
+
+install: $(VENV)/runtime
 
 test: lint tools
 	$(BIN)/python -m pytest $(ARGS)
@@ -72,7 +75,7 @@ $(VENV)/dev: requirements-dev.lock requirements.lock pyproject.toml | $(BIN)/pyt
 $(BIN)/python:
 	@for python in $(or $(PYTHON),python3 python3.12 python3.11); do \
 	  "$$python" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null || continue; \
-	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { incomplete="$$python"; continue; }; \
+	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { incomplete="$${incomplete:-$$python}"; continue; }; \
 	  exec "$$python" -m venv --clear $(VENV); \
 	done; \
 	if [ "$$incomplete" ]; then \

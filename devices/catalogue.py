@@ -16,15 +16,16 @@ from devices.conventions.plain_scalar import PlainScalar
 from devices.conventions.tasmota import Tasmota
 from devices.conventions.zigbee2mqtt import Zigbee2Mqtt
 from devices.profile import CommandTemplate, Profile, Profiles
-from devices.reading import Address, CommandError, DeadLetter, Encoded, Ignored, Message, Outcome, Value
+from devices.reading import Address, CommandError, DeadLetter, Encoded, Expected, Ignored, Message, Outcome, Value
 
 CONVENTIONS: Final[tuple[type[Convention], ...]] = (Zigbee2Mqtt, Tasmota, PlainJson, PlainScalar)
 """Those with topics of their own first; the plain ones take what is left, by its shape."""
 
 _BLANK: Final = re.compile(r"\{(device|base|setting|value)\}")
 
-MOST_ROUTES: Final = 100_000
-MOST_ADDRESSES: Final = 100_000
+MOST_ROUTES: Final = 200_000
+MOST_ADDRESSES: Final = 200_000
+LONGEST_TOPIC: Final = 1024
 
 
 class _Route(msgspec.Struct, frozen=True):
@@ -89,6 +90,9 @@ class Catalogue:
         return readings
 
     def _route(self, topic: str) -> _Route:
+        if len(topic) > LONGEST_TOPIC or not topic or not topic.isprintable():
+            shown = repr(topic[:40])
+            return _Route(DeadLetter(f"a topic must be 1 to {LONGEST_TOPIC} printable characters; got {len(topic)}: {shown}"))
         levels = tuple(topic.split("/"))
         route = self._resolve(topic, levels)
         if len(self._routes) >= MOST_ROUTES:
@@ -155,26 +159,45 @@ class Catalogue:
             raise CommandError(f"device {device!r}: convention must be one of {', '.join(self.conventions)}; got {address.convention!r}")
         if not settings:
             raise CommandError(f"device {device!r}: a command must have a setting; got none")
+        known = self.profiles.of(device)
+        original = {metric: key for key, metric in known.rename.items()}
+        settings = {original.get(setting, setting): value for setting, value in settings.items()}
         for setting, value in settings.items():
             _check(device, setting, value)
-        template = self.profiles.of(device).command
+        try:
+            return self._encoded(convention, known.command, address.base, device=device, settings=settings)
+        except UnusableError as error:
+            raise CommandError(str(error)) from None
+
+    def _encoded(
+        self, convention: Convention, template: CommandTemplate | None, base: str, *, device: str, settings: Mapping[str, Value]
+    ) -> list[Encoded]:
         if template is None:
-            return convention.encode(address.base, device, settings)
-        return [_filled(template, address.base, device, setting, value, convention) for setting, value in settings.items()]
+            return convention.encode(base, device, settings)
+        # What confirms a template's command is what the device's own dialect would report.
+        return [
+            _filled(
+                template,
+                {"device": device, "base": base, "setting": setting, "value": on_off(value)},
+                convention.confirms(device, setting, value),
+            )
+            for setting, value in settings.items()
+        ]
 
 
 def _check(device: str, setting: str, value: Value) -> None:
-    if not setting or any(c in setting for c in "+#\0") or setting.startswith("/") or setting.endswith("/"):
+    if not setting.isprintable() or any(c in setting for c in "+#") or not setting.partition("/")[0].strip(".") or setting[-1] in "/.":
         raise CommandError(f"device {device!r}: a setting must be a metric, or metric/channel; got {setting!r}")
+    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        raise CommandError(f"device {device!r}: setting {setting!r} must be text that UTF-8 can hold; got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise CommandError(f"device {device!r}: setting {setting!r} must be a finite number; got {value!r}")
 
 
-def _filled(template: CommandTemplate, base: str, device: str, setting: str, value: Value, convention: Convention) -> Encoded:
-    """Return a profile's template with everything put in; what confirms it is what the device's own dialect would report."""
-    words = {"device": device, "base": base, "setting": setting, "value": on_off(value)}
+def _filled(template: CommandTemplate, words: dict[str, str], expects: tuple[Expected, ...]) -> Encoded:
+    """Return a profile's template with its blanks filled in."""
 
     def fill(text: str) -> str:
         return _BLANK.sub(lambda blank: words[blank[1]], text)
 
-    return Encoded(fill(template.topic), fill(template.payload).encode(), convention.confirms(device, setting, value))
+    return Encoded(fill(template.topic), fill(template.payload).encode(), expects)

@@ -14,13 +14,16 @@ from typing import Any, ClassVar, Final, NoReturn
 import msgspec
 
 from devices import vocabulary
-from devices.payloads import Body
+from devices.payloads import DEEPEST, Body
 from devices.profile import Known, Profiles
 from devices.reading import CommandError, Encoded, Expected, Ignored, Message, Reading, TimeSource, Value
 from devices.timestamps import Stamp, in_zone, settle
 
 MOST_READINGS: Final = 1024
 """A message with more values than this is refused: no device has so many to say at once."""
+
+LONGEST_KEY: Final = 512
+"""A path of keys longer than this, joined with dots, is no name."""
 
 LEAST_INTEGER: Final = -(2**63)
 GREATEST_INTEGER: Final = 2**64 - 1
@@ -31,8 +34,7 @@ class UnusableError(ValueError):
 
 
 class Place(msgspec.Struct, frozen=True):
-    """What a topic alone says: whose it is (`device`), where commands for it start (`base`; none: nowhere), and what it names (`path`,
-    `role`).
+    """What a topic alone says: whose it is (`device`), where commands for it start (`base`), and what it names (`path`, `role`).
 
     `ignored` is the reason why nothing on this topic is a reading, whatever the payload.
     """
@@ -180,6 +182,8 @@ class Convention(ABC):
 
     def _work_out(self, known: Known, one: Said) -> Slot:
         key = ".".join(one.path)
+        if len(key) > LONGEST_KEY or not key.isprintable():
+            raise UnusableError(f"device {one.device!r}: a key must be at most {LONGEST_KEY} printable characters; got {key[:40]!r}")
         named = self.series(one.path)
         metric, channel, unit = named.metric, named.channel, one.unit or named.unit
         unit = known.units.get(key) or known.units.get(metric) or unit
@@ -238,6 +242,14 @@ class Convention(ABC):
         return settle(in_zone(stamp.ns, zone), message.received, "profile-offset")
 
 
+def check_size(device: str, body: dict[str, Any] | list[Any], depth: int) -> None:
+    """Raise UnusableError for an object or array that has more members, or is nested deeper, than any device's."""
+    if depth > DEEPEST:
+        raise UnusableError(f"device {device!r}: objects and arrays must not be nested deeper than {DEEPEST}")
+    if len(body) > MOST_READINGS:
+        raise UnusableError(f"device {device!r}: an object or array must hold at most {MOST_READINGS} values; got {len(body)}")
+
+
 def untangle(readings: list[Reading]) -> list[Reading]:
     """Return readings in which two keys of one message that name one series at one time (`temp` and `Temperature`) are told apart.
 
@@ -274,11 +286,11 @@ def split_setting(setting: str) -> tuple[str, str]:
 def setting_path(setting: str) -> tuple[str, ...]:
     """Return the keys under which a device that writes objects reports a setting.
 
-    >>> setting_path("state"), setting_path("relay/2"), setting_path("target/zone1")
-    (('state',), ('relay2',), ('zone1', 'target'))
+    >>> setting_path("state"), setting_path("relay/2"), setting_path("target/zone1"), setting_path("zone1.target")
+    (('state',), ('relay2',), ('zone1', 'target'), ('zone1', 'target'))
     """
     metric, channel = split_setting(setting)
-    return (metric + channel,) if channel.isdigit() else (*filter(None, channel.split(".")), metric)
+    return (metric + channel,) if channel.isdigit() else tuple(filter(None, (*channel.split("."), *metric.split("."))))
 
 
 def put(body: dict[str, Any], path: tuple[str, ...], value: Value, *, device: str, setting: str) -> None:

@@ -125,14 +125,14 @@ class Known:
 
 
 class Profiles:
-    """The profiles in their order, asked by device or by topic.
+    """The profiles in their order, asked by device or by topic. What is forgotten when more devices ask is only worked out again.
 
     >>> book = Profiles([Profile(devices=["pump-*"], labels={"room": "cellar"})])
     >>> dict(book.of("pump-1").labels), dict(book.of("lamp").labels)
     ({'room': 'cellar'}, {})
     """
 
-    MOST = 100_000
+    MOST = 200_000
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
         self._profiles = tuple(profiles)

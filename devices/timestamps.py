@@ -75,9 +75,11 @@ def _written(text: str) -> Stamp | None:
     if size < 16 or text[10] not in "T t" or text[13] != ":":
         return None
     seconds = text[16:17] == ":"
-    clock = text[11:19] if seconds else text[11:16] + ":00"
+    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + (text[17:19] if seconds else "00")
+    if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
+        return None
     try:
-        moment = datetime.fromisoformat(f"{text[:4]}-{text[5:7]}-{text[8:10]}T{clock}")
+        moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
     except ValueError:
         return None
     return _with_zone(moment, text[19 if seconds else 16 :])

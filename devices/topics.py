@@ -54,8 +54,7 @@ def check_filter(pattern: str) -> str | None:
 
 
 def matches(pattern: str, topic: str) -> bool:
-    """Return whether a topic filter takes a topic. `#` takes the parent too; wildcards first in a filter take no topic that starts with
-    `$`.
+    """Return whether a topic filter takes a topic. `#` takes the parent too; a wildcard in front takes no topic that starts with `$`.
 
     >>> matches("home/+/temp", "home/kitchen/temp"), matches("home/#", "home"), matches("#", "$SYS/uptime")
     (True, True, False)

@@ -161,7 +161,7 @@ UNIT_NAMES: Final[Mapping[str, str]] = {
     "F": "°F", "℉": "°F", "ºF": "°F", "fahrenheit": "°F", "degF": "°F", "deg F": "°F", "°f": "°F", "f": "°F", "degf": "°F",
     "kelvin": "K", "k": "K", "percent": "%", "pct": "%", "percentage": "%", "%RH": "%", "%rh": "%", "RH%": "%", "% RH": "%", "%EL": "%",
     "pa": "Pa", "hpa": "hPa", "hPA": "hPa", "kpa": "kPa", "mBar": "mbar", "mb": "mbar", "mmhg": "mmHg", "inhg": "inHg", "PSI": "psi",
-    "volt": "V", "volts": "V", "v": "V", "mv": "mV", "millivolt": "mV", "amp": "A", "amps": "A", "ampere": "A", "a": "A", "ma": "mA",
+    "volt": "V", "volts": "V", "v": "V", "mv": "mV", "kv": "kV", "amp": "A", "amps": "A", "ampere": "A", "a": "A", "ma": "mA",
     "watt": "W", "watts": "W", "w": "W", "kw": "kW", "mw": "mW", "va": "VA", "VAr": "var", "VAR": "var", "kvarh": "kvarh", "Ohm": "Ω",
     "wh": "Wh", "kwh": "kWh", "KWh": "kWh", "KWH": "kWh", "kW.h": "kWh", "W.h": "Wh", "mwh": "mWh", "W·min": "Wmin", "ohm": "Ω",
     "kOhm": "kΩ",
@@ -270,7 +270,7 @@ AVAILABILITY: Final[frozenset[str]] = frozenset(
 
 _ONLINE: Final[Mapping[str, bool]] = {"online": True, "offline": False}
 _SPOKEN: Final[Mapping[str, bool]] = {"on": True, "off": False, "true": True, "false": False}
-_CAPITALS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z0-9])(?=[A-Z][a-z])")
 _UNIT_CASE = re.compile(r"(?:kWh|mWh|kW|mW|mV|kV|mAh|mA|hPa|kPa|MHz|kHz|dBm|dB)(?![a-z])")
 _NUMBERED = re.compile(r"(.*?[^\d_])_?(\d{1,3})")
 _NUMBER_AND_UNIT = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*([^\d\s.,:+-].{0,9})")
@@ -438,8 +438,7 @@ def said_online(key: str, text: str) -> bool | None:
 
 
 def number(text: str) -> float | int | None:
-    """Return a text that is a number, as that number: integers exactly. None for anything else, and for what only looks like one (`007`,
-    `1_0`, `nan`).
+    """Return a text that is a number as that number, integers exactly; None for what only looks like one (`007`, `1_0`, `nan`).
 
     >>> number("21.50"), number("-4"), number("18446744073709551615"), number("007"), number("1e3"), number("1e999")
     (21.5, -4, 18446744073709551615, None, 1000.0, None)

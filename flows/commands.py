@@ -14,7 +14,8 @@ def requests(flow: Flow, alert: AlertChanged, values: Mapping[str, Any], fresh_u
     """Ask for the commands that go with an alert's change.
 
     `fresh_until` is the newest time (epoch ns) at which what the alert speaks of can be said to have been true; a command expires its
-    `expires` after that, so that what is decided from an old backlog is never sent.
+    `expires` after that, so that what is decided from an old backlog is never sent. Where a value that names the device is missing, the
+    device is "" and the gateway refuses the command: who is commanded is never guessed.
     """
     for number, command in enumerate(flow.commands):
         settings = command.set if alert.state == "raised" else command.on_clear
@@ -25,7 +26,7 @@ def requests(flow: Flow, alert: AlertChanged, values: Mapping[str, Any], fresh_u
             flow=flow.name,
             group=alert.group,
             cause=alert.id,
-            device=command.device.render(values),
+            device=command.device.exact(values) or "",
             settings=dict(settings),
             within=command.within,
             retries=command.retries,

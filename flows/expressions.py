@@ -85,7 +85,7 @@ def check(source: str, scope: Scope) -> list[Flaw]:
     >>> check("wram > 28", {"warm": (NUMBER,)})
     [Flaw(offset=0, message="unknown name 'wram'; did you mean 'warm'?")]
     >>> check("warm + 1 > 28.0", {"warm": (NUMBER,)})
-    [Flaw(offset=7, message="'+' takes two decimals here: write 1.0")]
+    [Flaw(offset=7, message='write 1.0: arithmetic does not mix whole numbers and decimals')]
     """
     if len(source) > _LONGEST:
         return [Flaw(None, f"an expression has at most {_LONGEST:,} characters")]
@@ -227,36 +227,36 @@ def _try_once(program: cel.Program, condition: Sequence[Token], source: str, val
     try:
         result = program.execute(_bound(values))
     except _FAULTS as error:
-        return _fault(str(error), condition, text, values)
+        return _whole_number(condition, source, values) or Flaw(start, _fault(str(error), text, values))
     if not isinstance(result, bool):
         return Flaw(start, f"must be true or false, but {text!r} is {_kind(result)}")
     return _never_equal(condition, source, values)
 
 
-def _fault(error: str, condition: Sequence[Token], text: str, values: dict[str, Any]) -> Flaw:
+def _whole_number(condition: Sequence[Token], source: str, values: dict[str, Any]) -> Flaw | None:
+    """Tell whether all is well once the whole numbers beside + - * / are written as decimals, which CEL does not do itself."""
+    beside = zip([None, *condition], condition, [*condition[1:], None], strict=False)
+    whole = [t for before, t, after in beside if t.text.isdigit() and {"+", "-", "*", "/"} & {s.text for s in (before, after) if s}]
+    text = source[condition[0].start : condition[-1].end]
+    for token in reversed(whole):
+        end = token.end - condition[0].start
+        text = f"{text[:end]}.0{text[end:]}"
+    if not whole or _run(cel.compile(text), values) is None:
+        return None
+    return Flaw(whole[0].start, f"write {whole[0].text}.0: arithmetic does not mix whole numbers and decimals")
+
+
+def _fault(error: str, text: str, values: dict[str, Any]) -> str:
     mixed = re.match(r"Unsupported operation: (\w+) (\S+) (\w+)", error)
     if mixed and mixed[2] == "%":
-        return Flaw(condition[0].start, "'%' takes whole numbers, and values are decimals: convert with int()")
+        return "'%' takes whole numbers, and values are decimals: convert with int()"
     if mixed and {mixed[1], mixed[3]} == {"int", "float"}:
-        whole = _whole_operand(condition, mixed[2])
-        if whole is not None:
-            return Flaw(whole.start, f"{mixed[2]!r} takes two decimals here: write {whole.text}.0")
-        return Flaw(condition[0].start, f"{mixed[2]!r} takes two decimals or two whole numbers: convert one with double()")
+        return f"{mixed[2]!r} takes two decimals or two whole numbers: convert one with double()"
     failed = re.match(r"Function '(\w+)' error: ([^\n]*?)[.:]?(?:\n| Check function)", error)
     if failed:
-        return Flaw(condition[0].start, f"{failed[1]}: {failed[2]} in {text!r}")
+        return f"{failed[1]}: {failed[2]} in {text!r}"
     kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in values.items())
-    return Flaw(condition[0].start, f"the types do not fit in {text!r}{': ' if kinds else ''}{kinds}")
-
-
-def _whole_operand(condition: Sequence[Token], sign: str) -> Token | None:
-    """Find the whole number beside the sign, to be written as a decimal."""
-    for before, token, after in zip(condition, condition[1:], condition[2:], strict=False):
-        if token.text == sign:
-            for operand in (after, before):
-                if operand.kind == "whole" and operand.text.isdigit():
-                    return operand
-    return None
+    return f"the types do not fit in {text!r}{': ' if kinds else ''}{kinds}"
 
 
 def _never_equal(condition: Sequence[Token], source: str, values: dict[str, Any]) -> Flaw | None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from time import time_ns
+from time import monotonic, time_ns
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
@@ -14,11 +14,15 @@ from flows.normaliser import Item, Normaliser
 from gateway.journal.bell import Bell
 from gateway.journal.journal import write_durable
 from gateway.journal.reader import JournalReader
+from gateway.journal.row import Row
 
 _ROWS = 16
 """Journal rows a batch: small, so that snapshots and a stop are never far."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
+
+_CATCH_UP = 1.0
+"""How long a stop may read on, in seconds; what is left is read at the next start."""
 
 
 class JournalPartition(StatefulSourcePartition[Item, bytes]):
@@ -36,6 +40,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._durable: int | None = None
         self._flushed = False
+        self._give_up = 0.0
 
     def next_batch(self) -> list[Item]:
         """Read further rows; wait for the bell where there are none."""
@@ -43,15 +48,23 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             write_durable(self._directory, self._durable)
             self._durable = None
         if self._stopping.is_set():
-            return self._last_batch()
+            return self._last_batches()
         rows = self._reader.read(_ROWS)
         if not rows and self._bell.wait(_WAIT):
             rows = self._reader.read(_ROWS)
+        return self._items(rows)
+
+    def _items(self, rows: list[Row]) -> list[Item]:
         return [item for row in rows for item in self._normaliser.take(row)]
 
-    def _last_batch(self) -> list[Item]:
+    def _last_batches(self) -> list[Item]:
+        """Catch up with the journal for a moment, then give the last counters, then end."""
         if self._flushed:
             raise StopIteration
+        self._give_up = self._give_up or monotonic() + _CATCH_UP
+        rows = self._reader.read(_ROWS) if monotonic() < self._give_up else []
+        if rows:
+            return self._items(rows)
         self._flushed = True
         return list(self._normaliser.flush(time_ns()))
 

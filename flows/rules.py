@@ -166,7 +166,7 @@ class Rules:
                 yield Problem(("tests", number, "name"), f"two tests are named {name!r}", show=False)
             names.add(str(name))
             for index, window in enumerate(self._at("tests", number, "expect", "windows") or ()):
-                known = {"start", "end", "revision", *filter(None, self._at("group") or ()), *(self._aggregate_names or ())}
+                known = {"start", "end", "revision", "count", *filter(None, self._at("group") or ()), *(self._aggregate_names or ())}
                 for key in set(window or ()) - known:
                     at = ("tests", number, "expect", "windows", index, key)
                     yield Problem(at, f"unknown key {key!r}{hint(key, known)}", key=True, show=False)

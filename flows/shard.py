@@ -115,7 +115,7 @@ class FlowShard:
     def _decide_window(self, state: GroupState, closed: Closed, at: int) -> Iterator[Effect]:
         flow, group = self.flow, _group(state)
         name = effect_id("w", flow.name, group_text(group), closed.end, closed.revision)
-        yield WindowClosed(name, flow.name, group, closed.start, closed.end, closed.revision, closed.count, closed.values, at)
+        yield WindowClosed(name, flow.name, group, closed.start, closed.end, closed.revision, closed.readings, closed.values, at)
         if flow.trigger and not closed.corrected and closed.revision == 1:
             values = {**dict(group), **closed.values}
             grace = flow.plan.length + flow.plan.lateness if flow.plan else 0

@@ -127,6 +127,9 @@ def _default_alert(spec: FlowSpec) -> str:
 
 
 def _fingerprint(spec: FlowSpec) -> str:
-    """Hash what shapes a flow's state; the order of aggregates and group keys is part of that."""
-    shape = spec.model_dump(mode="json", include={"select", "group", "window", "aggregate", "trigger"})
+    """Hash what shapes a flow's state; the order of aggregates and group keys is part of that.
+
+    Defaults are left out, so that a key that a later version brings does not cost anyone their state.
+    """
+    shape = spec.model_dump(mode="json", include={"select", "group", "window", "aggregate", "trigger"}, exclude_defaults=True)
     return hashlib.blake2b(json.dumps(shape, sort_keys=False).encode(), digest_size=8).hexdigest()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from flows.expressions import LABELS, Flaw, Scope
+from flows.expressions import Flaw, Scope
 from gateway.findings import hint
 
 MISSING = "–"  # noqa: RUF001 - an en dash is meant
@@ -90,7 +90,9 @@ def _field(place: int, name: str, spec: str, scope: Scope) -> Iterator[Flaw]:
     label = name.removeprefix("labels.")
     if label != name and ("labels" in scope or label in scope):
         yield from _format(place, spec, scope.get(label) or ("",), name)
-    elif name not in scope or scope[name] == LABELS:
+    elif name == "labels" and name in scope:
+        yield Flaw(place, "a label is written {labels.room}")
+    elif name not in scope:
         yield Flaw(place, f"unknown name {name!r}{hint(name, set(scope) - {'labels'})}")
     else:
         yield from _format(place, spec, scope[name], name)

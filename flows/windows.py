@@ -39,7 +39,7 @@ class Closed(NamedTuple):
     start: int
     end: int
     revision: int
-    count: int
+    readings: int
     values: dict[str, Result]
     evidence: int
     corrected: bool

@@ -62,7 +62,9 @@ def up(
     data: DataOption = DATA,
     as_json: JsonOption = False,
     seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End by itself after so long.")] = None,
-    demo: Annotated[str | None, typer.Option(metavar="SCENARIO", help="Simulate the devices of config/scenarios/SCENARIO.yaml too.")] = None,
+    demo: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Simulate the devices of config/scenarios/SCENARIO.yaml too.")
+    ] = None,
     console: Annotated[bool, typer.Option("--console/--no-console", help="The web console (this version has none yet).")] = True,
 ) -> None:
     """Run the gateway: broker if embedded, link, journal, flows, store, deliveries, commands. Ctrl-C ends it."""
@@ -133,7 +135,9 @@ def check(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonO
 def decode(
     topic: Annotated[str | None, typer.Option(help="The topic of one message.")] = None,
     payload: Annotated[str | None, typer.Option(help="Its payload, as text.")] = None,
-    jsonl: Annotated[Path | None, typer.Option(metavar="FILE", help="Many messages, a JSON object a line: topic, payload or payload_b64, received.")] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Many messages, a JSON object a line: topic, payload or payload_b64, received.")
+    ] = None,
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
     as_json: JsonOption = False,
@@ -321,7 +325,9 @@ def dead_letters(
 @app.command()
 def simulate(
     scenario: Annotated[str | None, typer.Argument(help="A scenario of config/scenarios, or a file.")] = None,
-    broker_url: Annotated[str | None, typer.Option(metavar="URL", help="Default: the broker of the `sluice up` on --data, else the config's.")] = None,
+    broker_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Default: the broker of the `sluice up` on --data, else the config's.")
+    ] = None,
     username: Annotated[str | None, typer.Option(help="The account at the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Holds its password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust.")] = None,
@@ -330,7 +336,9 @@ def simulate(
     device: Annotated[str | None, typer.Option(help="With --recording: the device's name.")] = None,
     metric: Annotated[str, typer.Option(help="With --recording: the metric's name.")] = "value",
     unit: Annotated[str | None, typer.Option(help="With --recording: the unit.")] = None,
-    shift_to_now: Annotated[bool, typer.Option("--shift-to-now", help="With --recording: shift all times so that the last is now.")] = False,
+    shift_to_now: Annotated[
+        bool, typer.Option("--shift-to-now", help="With --recording: shift all times so that the last is now.")
+    ] = False,
     speed: Annotated[str, typer.Option(help="With --recording: times faster than recorded, or max.")] = "1",
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
@@ -366,7 +374,7 @@ def _simulator_broker(config: Path, data: Path, url: str | None, username: str |
     fallback = f"mqtt://{settings.listen}" if settings.embedded else settings.url
     try:
         return Broker.at(
-            url or (running["broker"] if running else fallback),
+            url or ((running or {}).get("broker", fallback)),
             username=username or settings.username,
             password_file=password or settings.password_file,
             ca_file=ca_file or settings.ca_file,
@@ -407,5 +415,3 @@ def _store(data: Path) -> Any:
         return StoreReader(data / "store.db")
     except StoreError as error:
         fail(str(error))
-
-

@@ -38,6 +38,10 @@ _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
 
+_SWITCH = 0.0005
+"""Seconds that one thread may keep the other waiting: the link and the commands share this process, and each has milliseconds."""
+
+
 class Gateway:
     """The parts of the gateway process, and what they share."""
 
@@ -113,7 +117,9 @@ class Gateway:
     async def _commands(self) -> None:
         reader = await self._reader()
         book = Book(self._data / "commands.db")
-        dispatcher = Dispatcher(book, Reported(reader), Catalogue(load_folder(self._config / "devices", Profile, root=self._config)), self._journal)
+        dispatcher = Dispatcher(
+            book, Reported(reader), Catalogue(load_folder(self._config / "devices", Profile, root=self._config)), self._journal
+        )
         backoff = Backoff()
         await dispatch(dispatcher, lambda: self._client("commands"), self._wake_up(), retry=backoff.delay)
 
@@ -139,6 +145,7 @@ class Gateway:
 def main() -> int:
     """Run the gateway process; a finding ends it with a sentence."""
     logs.configure()
+    sys.setswitchinterval(_SWITCH)
     parser = argparse.ArgumentParser(prog="python -m gateway.run", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)

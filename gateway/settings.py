@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import Field
 
-from devices.profile import Profile
 from gateway.findings import (
     Checked,
     ConfigError,
@@ -23,113 +18,17 @@ from gateway.findings import (
     PositiveDuration,
     Problem,
     Size,
-    load_folder,
+    compose,
     misnamed,
     no_folder,
     open_document,
     parse,
 )
+from gateway.setting_types import BrokerUrl, File, HttpUrl, Listen, ListenOn, Qos, Site, Text, TopicFilter, Whole
 
 FILE = "gateway.yaml"
 PREFIX = "SLUICE_"
 SECOND = 10**9
-
-
-@dataclass(frozen=True)
-class Listen:
-    """A host and a port to listen on.
-
-    >>> Listen.parse("[::1]:1883").loopback, Listen.parse("0.0.0.0:1883").loopback
-    (True, False)
-    """
-
-    host: str
-    port: int
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach it."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @classmethod
-    def parse(cls, value: Any) -> Self:
-        """Read `host:port`; ValueError for anything else."""
-        match = _LISTEN.fullmatch(value) if isinstance(value, str) else None
-        if match is None or not 1 <= int(match["port"]) <= 65_535:
-            raise ValueError("must be host:port, such as 127.0.0.1:8080")
-        return cls(match["name"] or match["v6"], int(match["port"]))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-_LISTEN = re.compile(r"(?:(?P<name>[A-Za-z0-9.\-_]+)|\[(?P<v6>[0-9A-Fa-f:.]+)\]):(?P<port>\d{1,5})")
-
-
-def _broker_url(value: Any) -> str:
-    if value == "embedded":
-        return "embedded"
-    return _url(value, schemes=("mqtt", "mqtts", "ws", "wss"), rule="must be embedded, or a URL such as mqtt://broker.local:1883")
-
-
-def _http_url(value: Any) -> str:
-    return _url(value, schemes=("http", "https"), rule="must be a URL such as http://influxdb:8086")
-
-
-def _url(value: Any, *, schemes: tuple[str, ...], rule: str) -> str:
-    if not isinstance(value, str):
-        raise ValueError(rule)  # noqa: TRY004 - pydantic takes ValueError for a finding
-    try:
-        url = urlsplit(value)
-        port = url.port
-    except ValueError:
-        raise ValueError(rule) from None
-    if url.scheme not in schemes or not url.hostname or port == 0 or re.search(r"\s", value):
-        raise ValueError(rule)
-    if "@" in url.netloc:
-        raise ValueError("must hold no name or password: they have keys of their own")
-    return value
-
-
-def _site(value: Any) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[^/+#%$\s\x00-\x1f][^/+#%\x00-\x1f]{0,63}", value) or value != value.strip():
-        raise ValueError("must be one level of a topic: text without / + # %")
-    return value
-
-
-def _topic_filter(value: Any) -> str:
-    levels = value.split("/") if isinstance(value, str) else []
-    wild = any(("+" in level or "#" in level) and len(level) > 1 for level in levels)
-    if not levels or value == "" or "\0" in value or wild or "#" in levels[:-1] or len(value.encode()) > 65_535:
-        raise ValueError("must be a topic filter: + stands for one whole level, # for all that follow")
-    return str(value)
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic takes ValueError for a finding
-    return value
-
-
-def _file(value: Any, info: ValidationInfo) -> Path:
-    """Find a file by a path that starts from the config folder, and hold that it can be read and holds something."""
-    if not isinstance(value, str | Path) or not str(value):
-        raise ValueError("must be the path of a file")
-    root = (info.context or {}).get("root")
-    path = (Path(value) if root is None else Path(root) / value).absolute()
-    try:
-        with path.open("rb") as file:
-            empty = not file.read(1)
-    except OSError as error:
-        raise ValueError(f"must be a file that can be read: {str(error.strerror).lower()}") from None
-    if empty:
-        raise ValueError("must not be an empty file")
-    return path
 
 
 def secret(path: Path) -> str:
@@ -137,24 +36,18 @@ def secret(path: Path) -> str:
     return path.read_text("utf-8").strip()
 
 
-Text = Annotated[str, Field(min_length=1)]
-File = Annotated[Path, BeforeValidator(_file)]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-ListenOn = Annotated[Listen, BeforeValidator(Listen.parse)]
-
-
 class Subscription(Checked):
     """What is taken in. Retained ones: `state` learns but lets none into a window, `ignore` drops them, `process` takes them as live."""
 
-    topic: Annotated[str, BeforeValidator(_topic_filter)] = "#"
-    qos: Annotated[Literal[0, 1], BeforeValidator(_whole)] = 1
+    topic: TopicFilter = "#"
+    qos: Qos = 1
     retained: Literal["state", "ignore", "process"] = "state"
 
 
 class Broker(Checked):
     """The MQTT broker: an embedded one that listens on `listen`, or one of yours at `url`."""
 
-    url: Annotated[str, BeforeValidator(_broker_url)] = "embedded"
+    url: BrokerUrl = "embedded"
     username: Text | None = None
     password_file: File | None = None
     ca_file: File | None = None
@@ -195,7 +88,7 @@ class Broker(Checked):
 class InfluxDB(Checked):
     """An InfluxDB 2, or any server with its v2 write API. `tags` names the labels that become tags of readings."""
 
-    url: Annotated[str, BeforeValidator(_http_url)]
+    url: HttpUrl
     org: Text
     bucket: Text
     token_file: File | None = None
@@ -276,7 +169,7 @@ class Limits(Checked):
 class Settings(Checked):
     """All of `config/gateway.yaml`. Durations are ns, sizes bytes, paths absolute."""
 
-    site: Annotated[str, BeforeValidator(_site)] = "site-1"
+    site: Site = "site-1"
     broker: Broker = Broker()
     influxdb: InfluxDB | None = None
     console: Console = Console()
@@ -323,16 +216,6 @@ def read_settings(config: Path, *, environ: Mapping[str, str] = os.environ) -> t
     return parsed.model, sorted(parsed.findings)
 
 
-def load_profiles(config: Path, *, environ: Mapping[str, str] = os.environ) -> list[Profile]:
-    """Read the profiles of `config/devices/*.yaml`, in the order of the files' names.
-
-    Raises:
-        ConfigError: with every finding in every file.
-
-    """
-    return load_folder(config / "devices", Profile, root=config, environ=environ)
-
-
 def _override(document: Document, environ: Mapping[str, str]) -> None:
     """Put `SLUICE_BROKER__URL` and the like over the file's keys; what no key is called like becomes an unknown key, with its hint."""
     for name in sorted(environ):
@@ -345,6 +228,6 @@ def _plain(text: str) -> Any:
     if text.strip() in {"", "null", "~"}:
         return None
     if text.lstrip()[:1] in {"[", "{"}:
-        wrapped = Document.parse(f"value: {text}", file="environment", environ={})
+        wrapped = compose(f"value: {text}", file="environment", environ={})
         return text if wrapped.findings else wrapped.data["value"]
     return text

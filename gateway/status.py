@@ -15,6 +15,7 @@ from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError
 
 LOCK = "up.lock"
+UP_STATE = "up.json"
 GATEWAY_STATE = "gateway.json"
 _SETTLE = 2.0
 """Seconds within which two parts that count side by side agree, where nothing is lost between them."""
@@ -34,19 +35,12 @@ def hold_lock(data: Path) -> TextIO:
     except BlockingIOError:
         lock.close()
         raise
+    (data / UP_STATE).unlink(missing_ok=True)
     return lock
 
 
-def write_up(lock: TextIO, up: Mapping[str, Any]) -> None:
-    """Say in the lock file what runs: broker, site, processes."""
-    lock.seek(0)
-    lock.truncate()
-    json.dump(up, lock)
-    lock.flush()
-
-
 def read_up(data: Path) -> dict[str, Any] | None:
-    """Give what runs on a data folder; None where nothing does."""
+    """Give what runs on a data folder (site, broker, processes; empty while it starts); None where nothing does."""
     path = data / LOCK
     if not path.exists():
         return None
@@ -54,8 +48,7 @@ def read_up(data: Path) -> dict[str, Any] | None:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            up: dict[str, Any] = json.loads(lock.read() or "{}")
-            return up
+            return read_state(data / UP_STATE)
     return None
 
 
@@ -100,7 +93,7 @@ def read_books(data: Path, *, at_rest: bool) -> Books:
 def status(data: Path) -> dict[str, Any]:
     """Give the status document."""
     up = read_up(data)
-    document: dict[str, Any] = {"running": up is not None, **({k: up[k] for k in ("site", "broker", "started")} if up else {})}
+    document: dict[str, Any] = {"running": up is not None, **{k: v for k, v in (up or {}).items() if k != "processes"}}
     ledger = read_ledger(data, at_rest=up is None)
     document["ledger"] = ledger.document()
     state = read_state(data / GATEWAY_STATE)
@@ -127,5 +120,3 @@ def memory(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
-
-

@@ -96,7 +96,9 @@ class Terminal:
             case AlertChanged():
                 return [_alert_line(effect)]
             case CommandRequested():
-                return [f"{_clock(effect.at)}  [cyan]→ command[/]  {_device(effect.device)} {_settings(effect.settings)}  asked for by {escape(effect.flow)}"]
+                return [
+                    f"{_clock(effect.at)}  [cyan]→ command[/]  {_device(effect.device)} {_settings(effect.settings)}  asked for by {escape(effect.flow)}"
+                ]
             case CommandFact():
                 return self._fact_lines(effect)
         return []
@@ -110,7 +112,9 @@ class Terminal:
         if self._live and window.flow not in self._watched():
             return []
         revision = f"  [magenta]revision {window.revision}[/]" if window.revision > 1 else ""
-        return [f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(key[1])}  {_values(window.values)}  n={window.count}{revision}"]
+        return [
+            f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(key[1])}  {_values(window.values)}  n={window.count}{revision}"
+        ]
 
     def _watched(self) -> set[str]:
         """Show the windows of the two flows with the fewest groups: more would only rush by, and stand in the panel anyway."""
@@ -193,7 +197,9 @@ def _alert_line(alert: AlertChanged) -> str:
     word = f"{mark}    " if raised else "[green]▼ cleared[/]  "
     shown = {k: v for k, v in alert.why["values"].items() if isinstance(v, int | float) and not isinstance(v, bool)}
     held = f", held {alert.why['held']}×" if raised and alert.why.get("held", 0) > 1 else ""
-    return f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])} [dim]({_values(shown)}{held})[/]"
+    return (
+        f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])} [dim]({_values(shown)}{held})[/]"
+    )
 
 
 def _clock(ns: int) -> str:
@@ -231,8 +237,6 @@ def _sparkline(values: Any) -> str:
     return "".join(_BARS[round((n - low) / (high - low) * (len(_BARS) - 1))] if high > low else _BARS[0] for n in numbers)
 
 
-
-
 def status_text(document: dict[str, Any]) -> str:
     """Write the status document for people."""
     lines = [f"[bold]{'running' if document['running'] else 'not running'}[/]  link {escape(str(document['link']))}"]
@@ -242,7 +246,9 @@ def status_text(document: dict[str, Any]) -> str:
     lines += [f"          [red]{escape(flaw)}[/]" for flaw in ledger["flaws"]]
     for part in ("readings", "windows", "alerts", "commands", "store"):
         if part in document:
-            lines.append(f"{part:<10}" + "  ".join(f"{k} {v:,}" if isinstance(v, int) else escape(f"{k} {v}") for k, v in document[part].items()))
+            lines.append(
+                f"{part:<10}" + "  ".join(f"{k} {v:,}" if isinstance(v, int) else escape(f"{k} {v}") for k, v in document[part].items())
+            )
     for name, state in document["delivery"].items():
         lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v is not None)))
     if document["memory"]:

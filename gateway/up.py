@@ -15,7 +15,7 @@ from rich.console import Console
 
 from gateway.broker.embedded import EmbeddedBroker, answers, plan
 from gateway.settings import Settings
-from gateway.status import GATEWAY_STATE, hold_lock, read_ledger, read_state, status, write_up
+from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_ledger, read_state, status, write_state
 from gateway.supervisor import Part, Supervisor
 from gateway.terminal import Terminal, ledger_line
 
@@ -61,7 +61,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         with Terminal(run.data, console, title=title) as terminal:
             _greet(terminal, run, broker, settings)
             try:
-                _run(supervisor, terminal, stop, lambda: write_up(lock, _up(settings, url, supervisor)), run.data)
+                _run(supervisor, terminal, stop, lambda: write_state(run.data / UP_STATE, _up(settings, url, supervisor)), run.data)
             finally:
                 terminal.link = "stopping"
                 supervisor.stop()

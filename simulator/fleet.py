@@ -13,7 +13,7 @@ import structlog
 from simulator.broker import Broker
 from simulator.device import Device
 from simulator.dialect import Outgoing
-from simulator.line import Counts, Line, end
+from simulator.line import Counts, Line, Outage, end
 from simulator.nanoseconds import SECOND
 from simulator.scenario import Scenario
 from simulator.world import World
@@ -33,8 +33,10 @@ class Fleet:
         self.counts = Counts()
         self._world = World(scenario, epoch=time.time_ns())
         self._state = state
+        outage = Outage(broker)
         self._lines = {
-            name: Line(name, devices, broker=broker, hear=self._hear, counts=self.counts) for name, devices in self._connections().items()
+            name: Line(name, devices, broker=broker, hear=self._hear, counts=self.counts, outage=outage)
+            for name, devices in self._connections().items()
         }
         self._began = 0
         self._saved = 0

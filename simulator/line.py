@@ -39,6 +39,25 @@ class Counts:
     answers: int = 0
 
 
+class Outage:
+    """Tells once that the broker is away, and once that it is back, however many lines notice."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = str(broker)
+        self._away: set[str] = set()
+
+    def lost(self, line: str, error: Exception) -> None:
+        if not self._away:
+            log.warning("broker away, trying again until it is back", broker=self._broker, error=str(error))
+        self._away.add(line)
+
+    def back(self, line: str) -> None:
+        if line in self._away:
+            self._away.remove(line)
+            if not self._away:
+                log.info("broker back", broker=self._broker)
+
+
 class Line:
     """Holds one connection for as long as the fleet runs: reconnects for ever, with delays from 0.2 s doubling to 5 s.
 
@@ -47,7 +66,14 @@ class Line:
     """
 
     def __init__(
-        self, name: str, devices: list[Device], *, broker: Broker, hear: Callable[[Device, str, bytes], list[Outgoing]], counts: Counts
+        self,
+        name: str,
+        devices: list[Device],
+        *,
+        broker: Broker,
+        hear: Callable[[Device, str, bytes], list[Outgoing]],
+        counts: Counts,
+        outage: Outage,
     ) -> None:
         self.name = name
         self._devices = devices
@@ -55,9 +81,9 @@ class Line:
         self._broker = broker
         self._hear = hear
         self._counts = counts
+        self._outage = outage
         self._waiting: asyncio.Queue[Outgoing] = asyncio.Queue(_WAITING)
         self._open = False
-        self._trouble = ""
 
     def say(self, message: Outgoing) -> None:
         """Hand over a message to publish, in order; dropped when nobody is there to take it."""
@@ -101,8 +127,7 @@ class Line:
         )
 
     async def _talk(self, client: aiomqtt.Client, stop: asyncio.Event, *, greet: Callable[[Device], list[Outgoing]]) -> None:
-        self._trouble = ""
-        log.debug("connected", line=self.name, broker=str(self._broker))
+        self._outage.back(self.name)
         if self._listeners:
             await client.subscribe([(topic, 1) for topic in self._listeners])
         self._open = True
@@ -153,9 +178,7 @@ class Line:
         while not self._waiting.empty():
             self._waiting.get_nowait()
             self._counts.dropped += 1
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            log.warning("broker away, trying again until it is back", line=self.name, broker=str(self._broker), error=str(error))
+        self._outage.lost(self.name, error)
 
 
 async def end(jobs: Iterable[asyncio.Task[Any]]) -> None:

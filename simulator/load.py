@@ -81,17 +81,17 @@ def load(
         while publisher.sent < total if total is not None else time.monotonic() - began < seconds:
             if rate is not None:
                 publisher.wait(began + publisher.sent / rate - time.monotonic())
-            device, payload = names[publisher.sent % devices], message(publisher.sent, time.time_ns())
-            told.sent(publisher.sent, device, payload)
-            publisher.publish(f"{root}/{device}", payload.encode(), qos=qos)
+            device, said = names[publisher.sent % devices], payload(publisher.sent, time.time_ns())
+            told.sent(publisher.sent, device, said)
+            publisher.publish(f"{root}/{device}", said.encode(), qos=qos)
         publisher.drain()
         return Loaded(sent=publisher.sent, acknowledged=publisher.acknowledged, seconds=time.monotonic() - began)
 
 
-def message(seq: int, at: int) -> str:
-    """Write the `seq`th message; `at` is epoch ns.
+def payload(seq: int, at: int) -> str:
+    """Write the `seq`th message's payload; `at` is epoch ns.
 
-    >>> message(1234, 1_750_000_000_250_000_000)
+    >>> payload(1234, 1_750_000_000_250_000_000)
     '{"seq":1234,"ts":1750000000250,"temperature":22.34}'
     """
     return json.dumps({"seq": seq, "ts": at // 1_000_000, "temperature": (2000 + seq % 1000) / 100}, separators=(",", ":"))

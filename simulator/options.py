@@ -31,5 +31,6 @@ def broker_from(options: argparse.Namespace) -> Broker:
 def log_to_stderr() -> None:
     """Leave stdout to results."""
     structlog.configure(
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr), wrapper_class=structlog.make_filtering_bound_logger(logging.INFO)
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
     )

@@ -37,6 +37,12 @@ class Row:
     at: int
     value: float
 
+    def payload(self, *, shift: int, metric: str, unit: str | None, timestamps: Timestamps) -> bytes:
+        """Write the row as plain JSON: `{"timestamp", "<metric>": value}`, the value as `{"value", "unit"}` where the unit is known."""
+        said = self.value if unit is None else {"value": self.value, "unit": unit}
+        body = {**timestamp(self.at + shift, timestamps), metric: said}
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+
 
 @dataclass(frozen=True)
 class Replayed:
@@ -106,14 +112,9 @@ def replay(
         for before, row in zip([rows[0], *rows], rows, strict=False):
             if speed is not None:
                 publisher.wait((row.at - before.at) / SECOND / speed)
-            publisher.publish(topic, _payload(row, shift=shift, metric=metric, unit=unit, timestamps=timestamps), qos=qos)
+            publisher.publish(topic, row.payload(shift=shift, metric=metric, unit=unit, timestamps=timestamps), qos=qos)
         publisher.drain()
         return Replayed(rows=publisher.sent, acknowledged=publisher.acknowledged, shift=shift, seconds=time.monotonic() - began)
-
-
-def _payload(row: Row, *, shift: int, metric: str, unit: str | None, timestamps: Timestamps) -> bytes:
-    body = {**timestamp(row.at + shift, timestamps), metric: row.value, **({"unit": unit} if unit else {})}
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

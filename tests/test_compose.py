@@ -1,10 +1,12 @@
 """The container set-up, which has no Docker here: its file against the specification, and its broker started natively."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from contextlib import contextmanager
 from importlib.resources import files
@@ -86,6 +88,11 @@ class Broker:
             self._process.send_signal(signal.SIGTERM)
             self._process.wait(30)
             self._process = None
+
+    @property
+    def secrets(self):
+        """Where the broker's secrets are, which the others use too."""
+        return self._folder / "run" / "secrets"
 
     @contextmanager
     def client(self, username=None, password=None, *, name="", received=None):
@@ -200,7 +207,7 @@ def test_compose_settings_are_settings(settings_environment):
     """The shipped config passes with what compose puts over it, and points at the other containers."""
     assert check(ROOT / "config", environ=settings_environment) == []
     settings = load(ROOT / "config", environ=settings_environment)
-    assert (settings.site, settings.broker.endpoint.host, settings.broker.password) == (names()["SITE"], "mosquitto", "one")
+    assert (settings.site, settings.broker.url, settings.broker.password) == (names()["SITE"], "mqtt://mosquitto:1883", "one")
     assert settings.influxdb is not None
     assert (settings.influxdb.bucket, settings.influxdb.token) == (names()["INFLUXDB_BUCKET"], "six")
 
@@ -259,3 +266,45 @@ def test_broker_keeps_what_comes_while_the_gateway_is_away(broker, until):
     with broker.client("sluice", "one", name="gateway", received=received):
         until(lambda: len(received) >= OUTAGE)
     assert received == sent
+
+
+def test_sluice_and_simulator_run_as_compose_starts_them(broker, compose, secrets, settings_environment, tmp_path, free_port, until):
+    """With their own environment and arguments they find the broker, log in and understand each other; the health check says so."""
+    places = {
+        "mqtt://mosquitto:1883": f"mqtt://127.0.0.1:{broker.port}",
+        "http://influxdb:8086": f"http://127.0.0.1:{free_port()}",  # away, as it may be: the store keeps what it is owed
+        "/run/secrets": str(secrets),
+        "/etc/sluice": str(ROOT / "config"),
+        "/var/lib/sluice": str(tmp_path / "data"),
+    }
+
+    def native(texts):
+        for place, here in places.items():
+            texts = [text.replace(place, here) for text in texts]
+        return texts
+
+    def command(words):
+        return [sys.executable, "-c", "from gateway.cli import main; main()", *native(words)]
+
+    environment = {**os.environ, **dict(zip(settings_environment, native(settings_environment.values()), strict=True))}
+    check = compose["services"]["sluice"]["healthcheck"]["test"]
+    image = dict(re.findall(r"^(ENTRYPOINT|CMD) (\[.*\])$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE))
+
+    def ask():
+        done = subprocess.run(command(check[2:]), env=environment, capture_output=True, text=True, check=False)
+        return done.returncode == 0, json.loads(done.stdout)
+
+    assert (json.loads(image["ENTRYPOINT"]), ask()[0]) == (["sluice"], False)
+    with (tmp_path / "log").open("w") as log:
+        started = [
+            subprocess.Popen(command(words), env=env, stdout=log, stderr=log)
+            for words, env in ((json.loads(image["CMD"]), environment), (compose["services"]["simulator"]["command"], os.environ))
+        ]
+        try:
+            until(lambda: ask()[0])
+            until(lambda: ask()[1].get("readings", {}).get("taken"))
+        finally:
+            for process in started:
+                process.send_signal(signal.SIGTERM)
+            assert [process.wait(15) for process in started] == [0, 0], (tmp_path / "log").read_text()
+    assert not ask()[0]

@@ -23,8 +23,19 @@ from typing import Any, Final
 import msgspec
 
 from devices import places, vocabulary
-from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, put, refuse_toggle, setting_path
-from devices.payloads import DEEPEST, Body
+from devices.convention import (
+    LONGEST_KEY,
+    MOST_READINGS,
+    Convention,
+    Place,
+    Said,
+    UnusableError,
+    check_size,
+    put,
+    refuse_toggle,
+    setting_path,
+)
+from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
 from devices.timestamps import Stamp, parse
@@ -67,6 +78,8 @@ VALUES: Final = ("value", "val", "v")
 UNITS: Final = ("unit", "units", "uom", "unit_of_measurement", "unit_of_measure")
 TYPES: Final = ("value_type", "valuetype", "data_type", "datatype", "type")
 BAD: Final = frozenset({"bad", "invalid", "error", "uncertain", "fault"})
+
+_MEASURES: Final = (int, float, bool)
 
 BUNDLE: Final = 64
 """Objects with more keys than this have no shape worth keeping."""
@@ -178,6 +191,7 @@ class PlainJson(Convention):
 
     def _top(self, said: list[Said], body: dict[str, Any], at: _At, place: Place) -> None:
         """Read the outermost object: as the scalar of its topic if it holds one value and nothing else that is measured."""
+        check_size(place.device, body, 1)
         shape, path = self._shape(body), place.path
         if place.device in body and place.role != "claimed":
             device, path, _ = places.of_object(place.levels, body)
@@ -192,8 +206,7 @@ class PlainJson(Convention):
 
     def _object(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], at: _At, depth: int, *, mark: str = "") -> bool:
         """Read an object; True if it holds an array of records, which the texts beside and above it describe."""
-        if depth > DEEPEST:
-            raise UnusableError(f"topic {at.message.topic!r}: objects must not be nested deeper than {DEEPEST}")
+        check_size(at.device, body, depth)
         shape = self._shape(body)
         if (label := _label(body, shape)) is not None:
             _named(said, body, shape, (path, label), at)
@@ -205,6 +218,7 @@ class PlainJson(Convention):
         for key, value in body.items():
             kind = value.__class__
             if kind is dict:
+                check_size(at.device, value, depth + 1)
                 described |= self._object(said, value, (*path, key), self._time(value, self._shape(value), at), depth + 1)
             elif kind is list:
                 described |= bool(value) and value[0].__class__ is dict
@@ -218,8 +232,7 @@ class PlainJson(Convention):
         return described
 
     def _list(self, said: list[Said], body: list[Any], path: tuple[str, ...], at: _At, depth: int) -> None:
-        if depth > DEEPEST:
-            raise UnusableError(f"topic {at.message.topic!r}: arrays must not be nested deeper than {DEEPEST}")
+        check_size(at.device, body, depth)
         for index, value in enumerate(body):
             kind = value.__class__
             if kind is dict:
@@ -231,6 +244,7 @@ class PlainJson(Convention):
 
     def _record(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], at: _At, depth: int) -> None:
         """Read one object of an array: told apart by its own device, else its label, else by its own time, else by its index."""
+        check_size(at.device, body, depth)
         shape = self._shape(body)
         mark, above = "", path[:-1]
         if _label(body, shape) is None and not _claimed(body, shape):
@@ -255,7 +269,7 @@ class PlainJson(Convention):
         shape = self._shapes.get(keys)
         if shape is None:
             shape = Shape.of(keys)
-            if len(keys) <= BUNDLE:
+            if len(keys) <= BUNDLE and sum(map(len, keys)) <= LONGEST_KEY:
                 if len(self._shapes) >= self.MOST_SHAPES:
                     self._shapes.clear()
                 self._shapes[keys] = shape
@@ -352,7 +366,7 @@ def _is_bad(body: dict[str, Any], shape: Shape) -> bool:
 
 
 def _scalar(said: list[Said], value: Any, path: tuple[str, ...], unit: str | None, at: _At) -> None:
-    if value.__class__ in (int, float, bool) or (isinstance(value, str) and value):
+    if value.__class__ in _MEASURES or (isinstance(value, str) and value):
         said.append(Said(at.device, path, value, unit, at.ts, at.source))
 
 
@@ -362,9 +376,8 @@ def _named(said: list[Said], body: dict[str, Any], shape: Shape, name: tuple[tup
         return
     path = (*(key for key in name[0] if vocabulary.snake(key) not in ENVELOPES), name[1])
     _scalar(said, _typed(_first(body, shape.values), _first(body, shape.types)), path, _unit(body, shape), at)
-    for key in shape.measured:
-        if body[key].__class__ in (int, float, bool) and key not in shape.labels and key not in shape.quality:
-            said.append(Said(at.device, (*path, key), body[key], None, at.ts, at.source))
+    beside = (key for key in shape.measured if key not in shape.labels and key not in shape.quality)
+    said.extend(Said(at.device, (*path, key), body[key], None, at.ts, at.source) for key in beside if body[key].__class__ in _MEASURES)
 
 
 def _device_name(value: Any) -> str | None:

@@ -22,9 +22,20 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from devices import vocabulary
-from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, on_off, refuse_toggle, remember, split_setting
+from devices.convention import (
+    MOST_READINGS,
+    Convention,
+    Place,
+    Said,
+    UnusableError,
+    check_size,
+    on_off,
+    refuse_toggle,
+    remember,
+    split_setting,
+)
 from devices.conventions.plain_scalar import scalar
-from devices.payloads import DEEPEST, Body
+from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
 from devices.timestamps import SECOND, Stamp, parse, settle
@@ -36,16 +47,18 @@ HOUSEKEEPING: Final = frozenset(
         " LOGGING UPGRADE DISCOVERY"
     )
 )
-STATES: Final = (
-    "POWER", "Dimmer", "Color", "HSBColor", "White", "CT", "Channel", "Shutter", "Switch", "Button", "Counter", "FanSpeed",
-    "ZbReceived", "LwReceived", "IrReceived", "RfReceived", "TuyaReceived", "SerialReceived", "SSerialReceived", "RfRaw",
-)  # fmt: skip
+STATES: Final = frozenset(
+    vocabulary.words(
+        "POWER Dimmer Color HSBColor White CT Channel Shutter Switch Button Counter FanSpeed ZbReceived LwReceived IrReceived"
+        " RfReceived TuyaReceived SerialReceived SSerialReceived RfRaw"
+    )
+)
 """Keys of an answer to a command that tell a state, or an event; with a number behind them too."""
 
 ENERGY: Final[Mapping[str, tuple[str, str | None]]] = {
     "Total": ("energy", "kWh"), "Today": ("energy_today", "kWh"), "Yesterday": ("energy_yesterday", "kWh"),
-    "Period": ("energy_period", "Wh"),
-    "Power": ("power", "W"), "ApparentPower": ("apparent_power", "VA"), "ReactivePower": ("reactive_power", "var"), "Load": ("load", "%"),
+    "Period": ("energy_period", "Wh"), "Power": ("power", "W"),
+    "ApparentPower": ("apparent_power", "VA"), "ReactivePower": ("reactive_power", "var"), "Load": ("load", "%"),
     "Factor": ("power_factor", None), "Voltage": ("voltage", "V"), "Current": ("current", "A"), "Frequency": ("frequency", "Hz"),
     "TotalTariff": ("energy_tariff", "kWh"), "PhaseAngle": ("phase_angle", "°"), "ExportActive": ("energy_exported", "kWh"),
     "ImportActive": ("energy_imported", "kWh"), "ExportReactive": ("reactive_energy_exported", "kvarh"),
@@ -65,17 +78,21 @@ UNITS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What keys of these names are measured in, whatever the sensor."""
 
-    OF_SENSOR: Final[Mapping[tuple[str, str], str]] = { ("Wifi", "RSSI"): "%", ("Wifi", "Heap"): "", ("BME680", "Gas"): "kΩ", ("SR04",
-    "Distance"): "cm", ("VL53L0X", "Distance"): "mm", ("VL53L1X", "Distance"): "mm", ("AS3935", "Distance"): "km", ("AS3935", "Energy"):
-    "", ("LD2410", "Distance"): "cm", ("LD2410", "Energy"): "", ("LD2410S", "Distance"): "cm", ("LD2410S", "Energy"): "", ("RG-15",
-    "Active"): "mm", ("RG-15", "Event"): "mm", ("RG-15", "Total"): "mm", ("OPENTHERM", "REQ"): "°C", ("OPENTHERM", "ACT"): "°C",
-    ("OPENTHERM", "TB"): "°C", ("OPENTHERM", "TDHW"): "°C", ("OPENTHERM", "DHWS"): "°C", ("OPENTHERM", "TMAX"): "°C", ("PMS5003", "PB1"):
-    "", ("HRXL", "Distance"): "mm", ("HX711", "Weight"): "kg", }  # fmt: skip
+OF_SENSOR: Final[Mapping[tuple[str, str], str]] = {
+    ("Wifi", "RSSI"): "%", ("Wifi", "Heap"): "", ("BME680", "Gas"): "kΩ", ("SR04", "Distance"): "cm", ("VL53L0X", "Distance"): "mm",
+    ("VL53L1X", "Distance"): "mm", ("AS3935", "Distance"): "km", ("AS3935", "Energy"): "", ("LD2410", "Distance"): "cm",
+    ("LD2410", "Energy"): "", ("LD2410S", "Distance"): "cm", ("LD2410S", "Energy"): "", ("RG-15", "Active"): "mm",
+    ("RG-15", "Event"): "mm", ("RG-15", "Total"): "mm", ("OPENTHERM", "REQ"): "°C", ("OPENTHERM", "ACT"): "°C", ("OPENTHERM", "TB"): "°C",
+    ("OPENTHERM", "TDHW"): "°C", ("OPENTHERM", "DHWS"): "°C", ("OPENTHERM", "TMAX"): "°C", ("HX711", "Weight"): "kg",
+}  # fmt: skip
 """What a key of this sensor is measured in; empty: not in what its name suggests."""
 
+_RAIN: Final[Mapping[str, str]] = {"Active": "rain", "Event": "rain_event", "Total": "rain_total", "FlowRate": "rain_rate"}
+"""What a rain gauge's keys are called downstream."""
+_COLOURS: Final[Mapping[str, str]] = {"CCT": "color_temperature", "CT": "color_temp"}
 _TEMPERATURES: Final = frozenset({"Temperature", "DewPoint", "HeatIndex", "ReferenceTemperature", "ProbeTemperature"})
 _PRESSURES: Final = frozenset({"Pressure", "SeaPressure"})
-_ABOUT: Final = frozenset({"Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit"})
+_ABOUT: Final = frozenset({"Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit", "Unit"})
 _NODES: Final = frozenset({"ZbReceived", "LwReceived"})
 _PARTS: Final = frozenset({"StatusSNS", "StatusSTS"})
 _WRITES: Final[Mapping[str, str]] = {
@@ -90,15 +107,21 @@ MOST_OFFSETS: Final = 20_000
 
 
 class _Units(NamedTuple):
-    """What the values of one object are measured in, as far as the message says.
-
-    And whether a bridge speaks for a node, over which radio.
-    """
+    """What an object's values are measured in, as far as it says; `radio` is the bridge's, where it speaks for a node."""
 
     temperature: str | None = None
     pressure: str | None = None
     speed: str | None = None
     radio: str | None = None
+
+
+class _At(NamedTuple):
+    """What holds for all values of an object."""
+
+    device: str
+    units: _Units
+    ts: int
+    source: TimeSource
 
 
 class Tasmota(Convention):
@@ -138,54 +161,58 @@ class Tasmota(Convention):
             self._learn_status(place.device, body)
             return Ignored("housekeeping", place.device)
         said: list[Said] = []
+        check_size(place.device, body, 1)
         for part in _parts(body):
-            self._part(said, place, part, message, part is not body)
+            self._part(said, place, part, message)
         if len(said) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("an answer to a command, or nothing new", place.device)
 
-    def _part(self, said: list[Said], place: Place, body: dict[str, Any], message: Message, whole: bool) -> None:
+    def _part(self, said: list[Said], place: Place, body: dict[str, Any], message: Message) -> None:
         """Read one object with its own time and units: a whole message, or the sensor or state part of a status."""
-        ts, source = self._when(body, message, place.device)
         units = _Units(_text(body, "TempUnit"), _text(body, "PressureUnit"), _text(body, "SpeedUnit"))
+        at = _At(place.device, units, *self._when(body, message, place.device))
         above = ("ENERGY",) if place.path == ("ENERGY",) else ()
-        answers = place.role == "stat" and not whole and "Time" not in body
+        answers = place.role == "stat" and "Time" not in body
         for key, value in body.items():
-            if key in _ABOUT or value is None or (answers and not key.startswith(STATES)):
+            if key in _ABOUT or value is None or (answers and not _tells_state(key, value)):
                 continue
             kind = value.__class__
             if kind is dict and (key in _NODES or (place.role == "tele" and _is_node(key, value))):
-                self._nodes(said, value if key in _NODES else {key: value}, key, (ts, source))
+                self._nodes(said, value if key in _NODES else {key: value}, key, at)
             elif kind is dict or kind is list:
                 if not key.startswith("Zb"):
-                    self._inside(said, place.device, (key,), value, units, (ts, source))
+                    self._inside(said, (key,), value, at)
             elif value != "":
                 path = (*above, key)
-                said.append(Said(place.device, path, value, self._unit(path, units) if kind is not str else None, ts, source))
+                said.append(Said(at.device, path, value, self._unit(path, units) if kind is not str else None, at.ts, at.source))
 
-    def _nodes(self, said: list[Said], nodes: dict[str, Any], bridge: str, at: tuple[int, TimeSource]) -> None:
+    def _nodes(self, said: list[Said], nodes: dict[str, Any], bridge: str, at: _At) -> None:
         """Read what a Zigbee or LoRaWAN bridge received: each node is a device. Zigbee states temperatures in °C."""
         for node, body in nodes.items():
+            if not node.isprintable() or len(node) > 128:
+                raise UnusableError(f"device {at.device!r}: a node's name must be at most 128 printable characters; got {node[:40]!r}")
             if isinstance(body, dict) and node:
                 units = _Units("C", _text(body, "PressureUnit"), None, "lora" if bridge == "LwReceived" else "zigbee")
-                self._inside(said, node, (), body, units, at)
+                self._inside(said, (), body, _At(node, units, at.ts, at.source))
 
-    def _inside(self, said: list[Said], device: str, path: tuple[str, ...], body: Any, units: _Units, at: tuple[int, TimeSource]) -> None:
-        if len(path) > DEEPEST:
-            raise UnusableError(f"device {device!r}: objects must not be nested deeper than {DEEPEST}")
+    def _inside(self, said: list[Said], path: tuple[str, ...], body: Any, at: _At) -> None:
+        """Read an object or array; texts in arrays describe, they are no readings."""
+        device, units, ts, source = at
+        check_size(device, body, len(path))
         node = not path and units.radio
         for key, value in body.items() if isinstance(body, dict) else ((str(i), v) for i, v in enumerate(body)):
             kind = value.__class__
             if kind is dict or kind is list:
-                self._inside(said, device, (*path, key), value, units, at)
+                self._inside(said, (*path, key), value, at)
             elif kind is str:
                 if value and key not in _ABOUT and isinstance(body, dict):
-                    said.append(Said(device, (*path, key), value, None, *at))
+                    said.append(Said(device, (*path, key), value, None, ts, source))
             elif value is not None and key not in _ABOUT:
                 whole = (*path, key)
                 if node and key == "Power":
                     whole, value = _node_power(value)  # noqa: PLW2901
-                said.append(Said(device, whole, value, self._unit(whole, units), *at))
+                said.append(Said(device, whole, value, self._unit(whole, units), ts, source))
 
     def _alone(self, place: Place, text: str, message: Message) -> list[Said] | Ignored:
         """Read a topic with a bare value: `stat/x/POWER` ← ON, `tele/x/LWT` ← Online."""
@@ -203,21 +230,17 @@ class Tasmota(Convention):
         return self._units[at]
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
-        """Return the name of a path; power monitoring and the radio have words of their own."""
+        """Return the name of a path; power monitoring, the radio and rain gauges have words of their own."""
         keys = tuple(key for key in path if not key.isdigit())
-        indexes = ".".join(key for key in path if key.isdigit())
-        if keys[:1] == ("ENERGY",) and len(keys) > 1:
-            named = ENERGY.get(keys[1]) if len(keys) == 2 else None
-            return vocabulary.Name(named[0] if named else "energy_" + "_".join(map(vocabulary.snake, keys[1:])), indexes)
-        if keys[:1] == ("Wifi",) and len(keys) > 1:
-            return vocabulary.Name("wifi_" + "_".join(map(vocabulary.snake, keys[1:])), indexes)
-        first = path[0]
-        if len(path) == 1 and first.startswith("POWER") and first[5:].isdigit():
-            return vocabulary.Name("state", first[5:])
-        if path == ("POWER",):
-            return vocabulary.Name("state", "")
-        if keys and keys[-1] in ("CCT", "CT"):
-            return vocabulary.Name("color_temperature" if keys[-1] == "CCT" else "color_temp", ".".join(k for k in path if k != keys[-1]))
+        own = _own_name(keys)
+        if own is not None:
+            return vocabulary.Name(own, ".".join(key for key in path if key.isdigit()))
+        relay = path[0].removeprefix("POWER")
+        if len(path) == 1 and relay != path[0] and (not relay or relay.isdigit()):
+            return vocabulary.Name("state", relay)
+        colour = _COLOURS.get(keys[-1]) if keys else None
+        if colour is not None:
+            return vocabulary.Name(colour, ".".join(key for key in path if key != keys[-1]))
         return vocabulary.name(path, units_in_keys=False)
 
     def spoken(self, metric: str, value: str) -> Value:
@@ -297,6 +320,23 @@ def _text(body: dict[str, Any], key: str) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _own_name(keys: tuple[str, ...]) -> str | None:
+    """Return the metric of a path where Tasmota's word for it says too little by itself; None if it says enough."""
+    if len(keys) < 2:
+        return None
+    rest = "_".join(map(vocabulary.snake, keys[1:]))
+    if keys[0] == "ENERGY":
+        return ENERGY[keys[1]][0] if len(keys) == 2 and keys[1] in ENERGY else f"energy_{rest}"
+    if keys[0] == "Wifi":
+        return f"wifi_{rest}"
+    return _RAIN.get(keys[-1]) if keys[0] == "RG-15" else None
+
+
+def _tells_state(key: str, value: Any) -> bool:
+    """Return whether an answer's key is a state, not a setting: `Switch1`, but not `SwitchMode1`."""
+    return key.rstrip("0123456789") in STATES or (isinstance(value, dict) and key.startswith(("Button", "Switch")))
+
+
 def _is_node(key: str, body: dict[str, Any]) -> bool:
     """Return whether an object is a Zigbee node's, sent without `ZbReceived` around it (SetOption100)."""
     short = len(key) == 6 and key.startswith("0x")
@@ -315,17 +355,12 @@ def _unit_of(path: tuple[str, ...], units: _Units) -> str | None:
     if not keys:
         return None
     key, sensor = keys[-1], keys[0].split("-")[0] if keys[0] != "RG-15" else keys[0]
-    if key in _TEMPERATURES:
-        return vocabulary.unit_named(units.temperature) if units.temperature else None
-    if key in _PRESSURES:
-        return vocabulary.unit_named(units.pressure or "hPa")
-    if "Speed" in keys and units.speed:
-        return vocabulary.unit_named(units.speed)
+    stated = units.temperature if key in _TEMPERATURES else (units.pressure or "hPa") if key in _PRESSURES else units.speed
+    if key in _TEMPERATURES or key in _PRESSURES or ("Speed" in keys and stated):
+        return vocabulary.unit_named(stated) if stated else None
     if sensor == "ENERGY" and len(keys) == 2:
         return ENERGY.get(key, ("", None))[1]
     if units.radio and key in ("Dimmer", "Battery"):
         return None if key == "Dimmer" else "V" if units.radio == "lora" else "%"
-    for name in (sensor, sensor.split("_")[0]):
-        if len(keys) > 1 and (name, key) in OF_SENSOR:
-            return OF_SENSOR[name, key] or None
-    return UNITS.get(key) or None
+    known = (OF_SENSOR.get((name, key)) for name in (sensor, sensor.partition("_")[0]) if len(keys) > 1)
+    return next((unit for unit in known if unit is not None), UNITS.get(key)) or None

@@ -18,9 +18,21 @@ from typing import Any, Final
 import msgspec
 
 from devices import vocabulary
-from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, put, refuse, refuse_toggle, remember, split_setting
+from devices.convention import (
+    MOST_READINGS,
+    Convention,
+    Place,
+    Said,
+    UnusableError,
+    check_size,
+    put,
+    refuse,
+    refuse_toggle,
+    remember,
+    split_setting,
+)
 from devices.conventions.plain_scalar import scalar
-from devices.payloads import DEEPEST, Body
+from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
 from devices.timestamps import parse
@@ -47,6 +59,7 @@ ENDPOINTS: Final = frozenset(
         " center_right both 1 2 3 4 5 6 7 8 cooling heating ceiling floor wall"
     )
 )
+_ABOUT: Final = frozenset({"last_seen", "device"})
 _NO_UNIT: Final = frozenset(vocabulary.words("calibration units unit precision sensitivity alarm state status mode sensor count index"))
 
 MOST_BASES: Final = 32
@@ -64,11 +77,13 @@ class Zigbee2Mqtt(Convention):
 
     def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
         super().__init__(profiles, learned)
-        self._units: dict[tuple[str, str, str], str | None] = {}
+        self._units: dict[str, str | None] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         base = self._base(topic, levels)
         if base is None:
+            return None
+        if not any(levels[base:]):
             return None
         if levels[base : base + 1] == ("bridge",):
             return Place("", path=levels[base + 1 :], role="bridge", levels=levels[:base])
@@ -110,26 +125,32 @@ class Zigbee2Mqtt(Convention):
             return self._attribute(place, body, message)
         if isinstance(body, list):
             raise UnusableError(f"topic {message.topic!r}: a device's state must be an object; got an array")
+        check_size(place.device, body, 1)
+        said = self._state(place, body, message)
+        if len(said) > MOST_READINGS:
+            raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
+        return said or Ignored("no value in it", place.device)
+
+    def _state(self, place: Place, body: dict[str, Any], message: Message) -> list[Said]:
         stamp = parse(body["last_seen"]) if "last_seen" in body else None
         ts, source = self.when(stamp, message, place.device)
         said: list[Said] = []
         unit_of, root, device = self._unit, "/".join(place.levels), place.device
         for key, value in body.items():
             kind = value.__class__
+            if key in _ABOUT:
+                continue
             if kind is float or kind is int:
                 said.append(Said(device, (key,), value, unit_of(root, device, key, value), ts, source))
-            elif kind is bool or (kind is str and value and key != "last_seen"):
+            elif kind is bool or (kind is str and value):
                 said.append(Said(device, (key,), value, None, ts, source))
-            elif (kind is dict or kind is list) and key != "device":
+            elif kind is dict or kind is list:
                 self._inside(said, place, (key,), value, (ts, source))
-        if len(said) > MOST_READINGS:
-            raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
-        return [one for one in said if one.path != ("last_seen",)] or Ignored("no value in it", device)
+        return said
 
     def _inside(self, said: list[Said], place: Place, path: tuple[str, ...], body: Any, at: tuple[int, TimeSource]) -> None:
         """Read objects and arrays inside a state; texts in arrays describe, they are no readings."""
-        if len(path) > DEEPEST:
-            raise UnusableError(f"device {place.device!r}: objects must not be nested deeper than {DEEPEST}")
+        check_size(place.device, body, len(path))
         for key, value in body.items() if isinstance(body, dict) else ((str(i), v) for i, v in enumerate(body)):
             if isinstance(value, (dict, list)):
                 self._inside(said, place, (*path, key), value, at)
@@ -162,18 +183,17 @@ class Zigbee2Mqtt(Convention):
         return vocabulary.name(path, units_in_keys=False)
 
     def _unit(self, base: str, device: str, key: str, value: float) -> str | None:
-        at = (base, device, key)
-        unit = self._units.get(at, "")
+        feature = self.learned[base].get(device, {}).get(key) if base in self.learned else None
+        if feature and feature[1]:
+            return vocabulary.unit_named(feature[1]) or str(feature[1])
+        unit = self._units.get(key, "")
         if unit == "":
             if len(self._units) >= self.MOST_UNITS:
                 self._units.clear()
-            unit = self._units[at] = self._defined_unit(base, device, key)
+            unit = self._units[key] = self._documented_unit(key)
         return unit if unit != "V or mV" else "mV" if value >= 1000 else "V"
 
-    def _defined_unit(self, base: str, device: str, key: str) -> str | None:
-        learned = self.learned.get(base, {}).get(device, {}).get(key)
-        if learned and learned[1]:
-            return vocabulary.unit_named(learned[1]) or str(learned[1])
+    def _documented_unit(self, key: str) -> str | None:
         plain = self.series((key,)).metric
         if plain in ("voltage", "battery_voltage"):
             return "V or mV"
@@ -202,11 +222,11 @@ class Zigbee2Mqtt(Convention):
         if self.learned.get(base) != table:
             self.changes += base not in self.learned
             remember(self.learned, base, table, most=MOST_BASES)
-            self._units.clear()
 
     def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
         path = _path(setting)
-        unit = self._unit("", device, path[0], value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        base = next((base for base, of in self.learned.items() if device in of), "")
+        unit = self._unit(base, device, path[0], value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
         return (self.report(device, path, value, unit),)
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:

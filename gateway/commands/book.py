@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,17 +49,24 @@ _expects = msgspec.msgpack.Decoder(tuple[Expected, ...])
 
 
 class Book:
-    """Durable (fsync at each change), shared by the gateway and by `sluice send`.
+    """Shared by the gateway and by `sluice send`.
 
-    Guarantee: a command is taken from the store once (its cursor moves in the same transaction), and every change of its state leaves
-    one fact, which stays here until the journal has it.
+    Guarantee: a command is taken from the store once (its cursor moves in the same transaction), and every change of its state is durable
+    (fsync) before it shows, and leaves one fact, which stays here until the journal has it.
     """
 
     def __init__(self, path: Path) -> None:
         self._db = sqlite3.connect(path, isolation_level=None, timeout=10)
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
         self._db.executescript(_SCHEMA)
+
+    @contextmanager
+    def _change(self, synchronous: str = "FULL") -> Iterator[None]:
+        """Hold one transaction."""
+        self._db.execute(f"PRAGMA synchronous={synchronous}")
+        with self._db:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
 
     def taken(self) -> int:
         """Give the cursor: the store's newest effect that was looked at for commands."""
@@ -67,16 +75,15 @@ class Book:
 
     def take(self, requests: Iterable[CommandRequested], upto: int) -> None:
         """Enter what the flows ask for, and move the cursor. What is known already changes nothing."""
-        with self._db:
-            self._db.execute("BEGIN")
+        # A power cut takes the cursor back together with what was taken, so this one need not wait for the disk.
+        with self._change("NORMAL"):
             for r in requests:
                 self._enter(r.id, r.flow, r.device, r.settings, within=r.within, retries=r.retries, expires=r.expires, asked=r.at)
             self._db.execute("INSERT OR REPLACE INTO cursor VALUES (1, ?)", (upto,))
 
     def ask(self, command: str, device: str, settings: Mapping[str, Any], *, within: int, retries: int, expires: int, now: int) -> None:
         """Enter what a person asks for; its first fact is `requested`."""
-        with self._db:
-            self._db.execute("BEGIN")
+        with self._change():
             self._enter(command, "", device, settings, within=within, retries=retries, expires=expires, asked=now)
             self._fact(CommandFact(f"{command}/requested/0", command, device, "", "requested", 0, dict(settings), "sent by hand", now))
 
@@ -99,9 +106,8 @@ class Book:
         return _command(found) if found else None
 
     def sent(self, command: Command, *, now: int, due: int, offset: int, expects: Sequence[Expected]) -> None:
-        """Note an attempt, before it is made: after a crash it is made again rather than forgotten."""
-        with self._db:
-            self._db.execute("BEGIN")
+        """Note an attempt; `offset` is the journal's newest row before it."""
+        with self._change():
             self._db.execute(
                 "UPDATE commands SET state='sent', attempt=?, due=?, sent_offset=?, expects=? WHERE id=?",
                 (command.attempt + 1, due, offset, msgspec.msgpack.encode(expects), command.id),
@@ -110,8 +116,7 @@ class Book:
 
     def end(self, command: Command, state: CommandState, detail: str, *, now: int) -> None:
         """Note how a command ended."""
-        with self._db:
-            self._db.execute("BEGIN")
+        with self._change():
             self._db.execute("UPDATE commands SET state=?, detail=? WHERE id=?", (state, detail, command.id))
             self._fact(_fact(command, state, command.attempt, detail, now))
 
@@ -124,7 +129,8 @@ class Book:
 
     def journalled(self, upto: int) -> None:
         """Forget facts that the journal has."""
-        self._db.execute("DELETE FROM facts WHERE number <= ?", (upto,))
+        with self._change("NORMAL"):
+            self._db.execute("DELETE FROM facts WHERE number <= ?", (upto,))
 
     def close(self) -> None:
         self._db.close()

@@ -11,7 +11,7 @@ import aiomqtt
 import structlog
 
 from devices.catalogue import Catalogue
-from devices.reading import Address, CommandError, Encoded, Value
+from devices.reading import Address, CommandError, Value
 from gateway.commands.book import Book, Command
 from gateway.journal.journal import Journal
 from gateway.store.effects import CommandRequested
@@ -20,6 +20,10 @@ log = structlog.get_logger()
 
 _BACK_OFF = 1.5
 """Each attempt is given so much longer than the one before."""
+
+
+_LOOK_FOR_REPORTS, _LOOK_ANYWAY = 0.05, 60.0
+"""Seconds between looks while a command is open, and while none is."""
 
 
 class Reported(Protocol):
@@ -33,8 +37,8 @@ class Reported(Protocol):
 class Dispatcher:
     """Move every open command on.
 
-    Delivery guarantee: at least once, until the command expires; an attempt is noted before it is made. A command is confirmed by a reading
-    that the journal took in after the attempt, never by a retained message. Facts reach the journal in the order in which they happened.
+    Delivery guarantee: at least once, until the command expires. A command is confirmed by a reading that the journal took in after the
+    attempt, never by a retained message. Facts reach the journal in the order in which they happened.
     """
 
     def __init__(self, book: Book, store: Reported, catalogue: Catalogue, journal: Journal, *, clock: Callable[[], int] = time_ns) -> None:
@@ -47,15 +51,15 @@ class Dispatcher:
 
     async def step(self, client: aiomqtt.Client | None) -> float:
         """Do all that can be done now; give the seconds until something is due. Without a client nothing is sent, but commands still end."""
-        requests, upto = self._store.requests_after(self._book.taken())
-        if upto != self._book.taken():
+        taken = self._book.taken()
+        requests, upto = self._store.requests_after(taken)
+        if upto != taken:
             self._book.take(requests, upto)
         now = self._clock()
         by_device: dict[str, list[Command]] = {}
         for command in self._book.open():
             by_device.setdefault(command.device, []).append(command)
-        for commands in by_device.values():
-            await self._step_device(commands, client, now)
+        await asyncio.gather(*(self._step_device(commands, client, now) for commands in by_device.values()))
         self._journal_facts()
         return self._until_due()
 
@@ -98,6 +102,9 @@ class Dispatcher:
         )
 
     async def _send(self, command: Command, client: aiomqtt.Client | None, now: int) -> None:
+        if not command.device:
+            self._book.end(command, "refused", "the flow's text for the device had no value to name it", now=now)
+            return
         address = self._store.address(command.device) or self._catalogue.address(command.device)
         if client is None or address is None:
             return
@@ -106,10 +113,13 @@ class Dispatcher:
         except CommandError as error:
             self._book.end(command, "refused", str(error), now=now)
             return
+        offset = self._journal.offset
+        for message in messages:
+            await client.publish(message.topic, message.payload, qos=1)
         due = now + int(command.within * _BACK_OFF**command.attempt)
         expects = [expected for message in messages for expected in message.expects]
-        self._book.sent(command, now=now, due=due, offset=self._journal.offset, expects=expects)
-        await _publish(client, messages)
+        # Noted after the broker has it: a crash in between makes it go out once more under the same id, never not at all.
+        self._book.sent(command, now=now, due=due, offset=offset, expects=expects)
 
     def _journal_facts(self) -> None:
         facts = self._book.facts()
@@ -119,14 +129,8 @@ class Dispatcher:
         self._open = self._book.open()
 
     def _until_due(self) -> float:
-        """Give the time until an attempt or a waiting command is over; 60 s where nothing is open."""
-        moments = [c.due if c.state == "sent" else c.expires for c in self._open]
-        return max(0.0, (min(moments) - self._clock()) / 1e9) if moments else 60.0
-
-
-async def _publish(client: aiomqtt.Client, messages: list[Encoded]) -> None:
-    for message in messages:
-        await client.publish(message.topic, message.payload, qos=1)
+        """Give the time until it is worth looking again: what devices report rings no bell."""
+        return _LOOK_FOR_REPORTS if self._open else _LOOK_ANYWAY
 
 
 def _same(said: Value, wanted: Value) -> bool:
@@ -150,7 +154,7 @@ async def dispatch(
 
 async def _rest(woken: asyncio.Event, seconds: float) -> None:
     try:
-        await asyncio.wait_for(woken.wait(), max(0.01, min(seconds, 60.0)))
+        await asyncio.wait_for(woken.wait(), seconds)
     except TimeoutError:
         return
     woken.clear()

@@ -1,6 +1,7 @@
 """What is wrong with a configuration, each finding at its place: reading YAML, checking it against a model, and saying so in a line."""
 
 from gateway.findings.checked import Checked, Problem, Problems
+from gateway.findings.composing import compose
 from gateway.findings.document import Document, Place, Step
 from gateway.findings.finding import ConfigError, Finding
 from gateway.findings.quantities import Duration, PositiveDuration, Size, duration_text, parse_duration, parse_size
@@ -20,6 +21,7 @@ __all__ = [
     "Problems",
     "Size",
     "Step",
+    "compose",
     "duration_text",
     "hint",
     "load_folder",

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.findings.checked import Problem, UnknownKey
+from gateway.findings.composing import compose
 from gateway.findings.document import Document, Step
 from gateway.findings.finding import ConfigError, Finding
 from gateway.findings.wording import problems
@@ -47,7 +48,7 @@ def open_document(path: Path, *, root: Path, environ: Mapping[str, str] = os.env
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         return Document(name, findings=[Finding(name, line, column, "is not UTF-8 text", f"byte 0x{data[error.start]:02x}")])
-    return Document.parse(text, file=name, environ=environ)
+    return compose(text, file=name, environ=environ)
 
 
 def parse(document: Document, model: type[M], *, root: Path | None = None) -> Parsed[M]:

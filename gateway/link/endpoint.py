@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Literal
@@ -57,6 +58,7 @@ class Endpoint:
             websocket_path=self.path if self.transport == "websockets" else None,
             tls_context=self.tls,
             keepalive=self.keepalive,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
 
     def __str__(self) -> str:

@@ -11,9 +11,18 @@ import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 SMALLEST, LARGEST = 16_384, 131_072
 Row = tuple[int, int, int]
 """(series, id, ts) of one reading."""
+
+
+class _Span(msgspec.Struct):
+    series: int
+    min_ts: int
+    max_ts: int
+    ids: array[int]
 
 
 def size(series: int) -> int:
@@ -31,25 +40,26 @@ def unsealed(connection: sqlite3.Connection, after: int) -> Iterator[Row]:
 
 
 def seal(connection: sqlite3.Connection, rows: Iterable[Row]) -> int:
-    """Write a block over these readings, in the caller's transaction; gives the highest id in it, 0 when there are none."""
-    ids: dict[int, array[int]] = {}
-    times: dict[int, tuple[int, int]] = {}
+    """Write a block over these readings (in order of id), in the caller's transaction; gives the last id in it, 0 when there is none."""
+    spans: dict[int, _Span] = {}
     last = 0
     for series, reading, ts in rows:
-        last = max(last, reading)
-        if series in ids:
-            ids[series].append(reading)
-            low, high = times[series]
-            if not low <= ts <= high:
-                times[series] = (min(low, ts), max(high, ts))
-        else:
-            ids[series] = array("q", (reading,))
-            times[series] = (ts, ts)
-    if ids:
-        span = (min(low for low, _ in times.values()), max(high for _, high in times.values()))
-        block = connection.execute("INSERT INTO blocks(last, min_ts, max_ts) VALUES(?, ?, ?)", (last, *span)).lastrowid
-        spans = [(block, series, *times[series], ids[series].tobytes()) for series in sorted(ids)]
-        connection.executemany("INSERT INTO spans VALUES(?, ?, ?, ?, ?)", spans)
+        last = reading
+        span = spans.get(series)
+        if span is None:
+            span = spans[series] = _Span(series, ts, ts, array("q"))
+        elif ts > span.max_ts:
+            span.max_ts = ts
+        elif ts < span.min_ts:
+            span.min_ts = ts
+        span.ids.append(reading)
+    if spans:
+        whole = (last, min(span.min_ts for span in spans.values()), max(span.max_ts for span in spans.values()))
+        block = connection.execute("INSERT INTO blocks(last, min_ts, max_ts) VALUES(?, ?, ?)", whole).lastrowid
+        ordered = sorted(spans.values(), key=lambda span: span.series)
+        connection.executemany(
+            "INSERT INTO spans VALUES(?, ?, ?, ?, ?)", [(block, one.series, one.min_ts, one.max_ts, one.ids.tobytes()) for one in ordered]
+        )
     return last
 
 

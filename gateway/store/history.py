@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from gateway.store import blocks, totals
 from gateway.store.effects import ReadingKept
@@ -20,51 +18,45 @@ _BUCKETS = f"""SELECT s.device, s.metric, s.channel, s.unit, r.ts - r.ts % :ever
 
 
 class History:
-    """Answers for one device at a time, each from one consistent state of the store. Ranges are [since, until), open where None."""
+    """Answers for one device at a time, in the caller's read transaction. Ranges are [since, until), open where None."""
 
     def __init__(self, connection: sqlite3.Connection, rows: Rows) -> None:
         self._connection = connection
         self._rows = rows
+        connection.execute("CREATE TEMP TABLE wanted(id INTEGER PRIMARY KEY)")
+        connection.execute(f"CREATE TEMP TABLE found({COLUMNS})")
 
     def readings(
         self, device: str, metric: str | None, channel: str | None, *, since: int | None, until: int | None, newest: int | None
     ) -> list[ReadingKept]:
         """Give the readings in order of time (then id); with `newest`, only that many of the last."""
-        with self._found(device, metric, channel, since, until):
-            query = f"SELECT {COLUMNS} FROM temp.found ORDER BY ts DESC, id DESC LIMIT ?"  # noqa: S608  # our own column names
-            rows = self._connection.execute(query, (-1 if newest is None else newest,)).fetchall()
-            return self._rows.kept(rows[::-1])
+        self._find(device, metric, channel, since, until)
+        query = f"SELECT {COLUMNS} FROM temp.found ORDER BY ts DESC, id DESC LIMIT ?"  # noqa: S608  # our own column names
+        rows = self._connection.execute(query, (-1 if newest is None else newest,)).fetchall()
+        return self._rows.kept(rows[::-1])
 
     def buckets(
         self, device: str, metric: str | None, channel: str | None, *, since: int | None, until: int | None, every: int
     ) -> list[Bucket]:
         """Give mean, min, max and count for each `every` ns, aligned to the epoch; stretches without readings have no bucket."""
-        with self._found(device, metric, channel, since, until):
-            found = self._connection.execute(_BUCKETS, {"every": every})
-            names = Bucket.__struct_fields__
-            return [Bucket(**dict(zip(names, row, strict=True))) for row in found]
+        self._find(device, metric, channel, since, until)
+        found = self._connection.execute(_BUCKETS, {"every": every})
+        names = Bucket.__struct_fields__
+        return [Bucket(**dict(zip(names, row, strict=True))) for row in found]
 
-    @contextmanager
-    def _found(self, device: str, metric: str | None, channel: str | None, since: int | None, until: int | None) -> Iterator[None]:
-        """Hold a read transaction in which `temp.found` has the rows asked for."""
+    def _find(self, device: str, metric: str | None, channel: str | None, since: int | None, until: int | None) -> None:
+        """Fill `temp.found` with the rows asked for."""
         first = _ALWAYS[0] if since is None else since
         end = _ALWAYS[1] if until is None else until
         run = self._connection.execute
-        run("BEGIN")
-        try:
-            run("CREATE TEMP TABLE IF NOT EXISTS wanted(id INTEGER PRIMARY KEY)")
-            run(f"CREATE TEMP TABLE IF NOT EXISTS found({COLUMNS})")
-            run("DELETE FROM temp.wanted")
-            run("DELETE FROM temp.found")
-            series = self._series(device, metric, channel)
-            sealed = blocks.find(self._connection, series, first, end)
-            self._connection.executemany("INSERT OR IGNORE INTO temp.wanted VALUES(?)", ((one,) for one in sealed))
-            run(_FILL.format("id IN (SELECT id FROM temp.wanted)"), (first, end))
-            (last,) = run("SELECT coalesce(max(value), 0) FROM totals WHERE term = ?", (totals.SEALED,)).fetchone()
-            run(_FILL.format(f"id > {last} AND series IN ({', '.join(map(str, series))})"), (first, end))
-            yield
-        finally:
-            run("ROLLBACK")
+        run("DELETE FROM temp.wanted")
+        run("DELETE FROM temp.found")
+        series = self._series(device, metric, channel)
+        sealed = blocks.find(self._connection, series, first, end)
+        self._connection.executemany("INSERT OR IGNORE INTO temp.wanted VALUES(?)", ((one,) for one in sealed))
+        run(_FILL.format("id IN (SELECT id FROM temp.wanted)"), (first, end))
+        (last,) = run("SELECT coalesce(max(value), 0) FROM totals WHERE term = ?", (totals.SEALED,)).fetchone()
+        run(_FILL.format(f"id > {last} AND series IN ({', '.join(map(str, series))})"), (first, end))
 
     def _series(self, device: str, metric: str | None, channel: str | None) -> list[int]:
         query = "SELECT id FROM series WHERE device = ? AND metric = coalesce(?, metric) AND channel = coalesce(?, channel) ORDER BY id"

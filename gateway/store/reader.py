@@ -11,7 +11,6 @@ from typing import Any, Self
 import msgspec
 
 from devices.reading import Address, Value
-
 from gateway.store import totals
 from gateway.store.effects import (
     AlertChanged,
@@ -55,6 +54,18 @@ class StoreReader:
     def close(self) -> None:
         self._connection.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let several answers be of one and the same state of the store; short, since the writer cannot tidy up meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.execute("ROLLBACK")
+
     # What has been measured
 
     def history(
@@ -68,7 +79,8 @@ class StoreReader:
         newest: int | None = None,
     ) -> list[ReadingKept]:
         """Give a device's readings in [since, until), in order of time; with `newest`, only that many of the last."""
-        return self._history.readings(device, metric, channel, since=since, until=until, newest=newest)
+        with self.snapshot():
+            return self._history.readings(device, metric, channel, since=since, until=until, newest=newest)
 
     def buckets(
         self,
@@ -81,7 +93,8 @@ class StoreReader:
         every: int,
     ) -> list[Bucket]:
         """Give mean, min, max and count of a device's readings for each `every` ns, aligned to the epoch."""
-        return self._history.buckets(device, metric, channel, since=since, until=until, every=every)
+        with self.snapshot():
+            return self._history.buckets(device, metric, channel, since=since, until=until, every=every)
 
     def series(self, device: str | None = None) -> list[SeriesState]:
         """Give every series with its last known state, or those of one device."""
@@ -104,39 +117,29 @@ class StoreReader:
             for row in self._connection.execute(_SERIES, (device,))
         ]
 
-    def devices(self) -> list[DeviceState]:
-        """Give every device that has been seen, by name."""
-        learned = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM devices")}
-        series: dict[str, list[SeriesState]] = {}
-        for one in self.series():
-            series.setdefault(one.device, []).append(one)
-        return [_device(name, learned.get(name), series.get(name, [])) for name in sorted(learned.keys() | series.keys())]
-
-    def taken_by_device(self) -> dict[str, int]:
-        """Give how many live readings were taken of each device, ever."""
-        return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device"))
-
-    def address(self, device: str) -> Address | None:
-        """Give where a device takes commands, and in which dialect; None where it was not seen or takes none."""
-        row = self._connection.execute("SELECT convention, base FROM devices WHERE device = ? AND base != ''", (device,)).fetchone()
-        return Address(*row) if row else None
-
     def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
-        """Give the last state of a series and the id of the reading that set it; None where there is none, or only a retained one."""
-        query = (
-            "SELECT last_value, state_id FROM series WHERE (device, metric, channel) = (?, ?, ?) AND last_retained = 0 AND state_id >= 0"
-        )
+        """Give the newest value that a device said live, and that reading's id; None where the last known state is not a live one."""
+        query = "SELECT last_value, state_id FROM series WHERE device = ? AND metric = ? AND channel = ? AND last_retained = 0"
         row = self._connection.execute(query, (device, metric, channel)).fetchone()
         return (unpack(row[0]), row[1]) if row else None
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """Let all answers within be of one state of the store."""
-        self._connection.execute("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.execute("ROLLBACK")
+    def taken_by_device(self) -> dict[str, int]:
+        """Give how many readings have been taken from each device; retained ones are none."""
+        return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device ORDER BY device"))
+
+    def address(self, device: str) -> Address | None:
+        """Give where a device takes commands; None where it has not been seen, or takes none."""
+        row = self._connection.execute("SELECT convention, base FROM devices WHERE device = ? AND base != ''", (device,)).fetchone()
+        return Address(*row) if row else None
+
+    def devices(self) -> list[DeviceState]:
+        """Give every device that has been seen, by name."""
+        series: dict[str, list[SeriesState]] = {}
+        with self.snapshot():
+            learned = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM devices")}
+            for one in self.series():
+                series.setdefault(one.device, []).append(one)
+        return [_device(name, learned.get(name), series.get(name, [])) for name in sorted(learned.keys() | series.keys())]
 
     # What flows decided
 
@@ -175,13 +178,10 @@ class StoreReader:
     def counts(self) -> Counts:
         """Give the sums for `status`, from one state of the store."""
         run = self._connection.execute
-        run("BEGIN")
-        try:
+        with self.snapshot():
             sums: dict[str, int] = dict(run("SELECT term, value FROM totals"))
             states: dict[str, int] = dict(run("SELECT state, count(*) FROM commands GROUP BY state"))
             (sent,) = run("SELECT coalesce(sum(sent), 0) FROM commands").fetchone()
-        finally:
-            run("ROLLBACK")
         ended: dict[str, int] = {end: sums.get(f"commands {end}", 0) + states.get(end, 0) for end in ENDS}
         waiting = states.get("requested", 0) + states.get("sent", 0)
         requested = sum(ended.values()) + waiting

@@ -61,6 +61,10 @@ class StoreError(Exception):
     """The store cannot be used: absent, damaged, another program's file, or written by a newer program. The text names the file."""
 
 
+class StoreAbsentError(StoreError):
+    """There is no store yet: nothing has been written."""
+
+
 def open_writer(path: Path) -> sqlite3.Connection:
     """Open or make the file for its one writer.
 
@@ -91,7 +95,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
 def open_reader(path: Path) -> sqlite3.Connection:
     """Open the file for reading only, beside its writer or without one; raises StoreError."""
     if not path.exists():
-        raise StoreError(f"store {path}: there is none yet")
+        raise StoreAbsentError(f"store {path}: there is none yet")
     connection = sqlite3.connect(
         f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30.0, check_same_thread=False
     )
@@ -105,8 +109,9 @@ def open_reader(path: Path) -> sqlite3.Connection:
         raise
     if version == 0:
         connection.close()
-        raise StoreError(f"store {path}: there is none yet")
+        raise StoreAbsentError(f"store {path}: there is none yet")
     connection.execute("PRAGMA cache_size=-4096")
+    connection.execute("PRAGMA temp_store=MEMORY")
     return connection
 
 

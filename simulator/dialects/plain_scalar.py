@@ -8,7 +8,7 @@ from simulator.dialect import Heard, Outgoing, Value, said, switch
 
 
 class PlainScalar:
-    """One device, which takes its command on `<root>/<name>/state/set` and answers on `<root>/<name>/state`.
+    """One device, which takes its command on `<root>/<name>/switch/set` and answers on `<root>/<name>/switch`.
 
     >>> PlainScalar("light-1", root="greenhouse").report({"illuminance": 59120.0}, on=None, at=0)
     [Outgoing(topic='greenhouse/light-1/illuminance', payload=b'59120.0', qos=1, retain=False)]
@@ -29,16 +29,16 @@ class PlainScalar:
 
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:  # noqa: ARG002  it sends no time
         reports = [Outgoing(f"{self._topic}/{metric}", _said(value)) for metric, value in values.items()]
-        return reports if on is None else [Outgoing(f"{self._topic}/state", said(on).encode()), *reports]
+        return reports if on is None else [Outgoing(f"{self._topic}/switch", said(on).encode()), *reports]
 
     def listens(self) -> list[str]:
-        return [f"{self._topic}/state/set"]
+        return [f"{self._topic}/switch/set"]
 
     def hear(self, topic: str, payload: bytes) -> Heard | None:  # noqa: ARG002  it listens on one topic
         return switch(payload.decode(errors="replace"))
 
     def answer(self, values: Mapping[str, Value], *, on: bool, at: int) -> list[Outgoing]:  # noqa: ARG002  it says only the state
-        return [Outgoing(f"{self._topic}/state", said(on).encode())]
+        return [Outgoing(f"{self._topic}/switch", said(on).encode())]
 
 
 def _said(value: Value) -> bytes:

@@ -51,7 +51,7 @@ def test_windows_in_any_order_end_as_a_plain_loop_has_them(said, shape, batch):
     expected = plain_windows(said, length, slide)
     assert newest.keys() == expected.keys()
     for end, values in expected.items():
-        assert newest[end].values["n"] == newest[end].count == len(values)
+        assert newest[end].values["n"] == newest[end].readings == len(values)
         assert newest[end].values["warm"] == pytest.approx(fmean(values))
         assert newest[end].values["hot"] == max(values)
     assert LATE not in places
@@ -64,7 +64,7 @@ def test_windows_close_in_order_and_once(said):
     closed, places, _ = run(plan, [(0, [r]) for r in said] + [(10_000 * SECOND, [])])
     ends = [c.end for c in closed]
     assert ends == sorted(set(ends))
-    assert sum(c.count for c in closed) == places.count(WINDOWED)
+    assert sum(c.readings for c in closed) == places.count(WINDOWED)
     assert places.count(WINDOWED) + places.count(LATE) == len(said)
 
 
@@ -82,7 +82,7 @@ def test_window_waits_for_lateness():
     plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, lateness=5 * SECOND)
     closed, places, _ = run(plan, [(0, [(T0 + 1 * SECOND, 1.0)]), (0, [(T0 + 14 * SECOND, 9.0)]), (0, [(T0 + 9 * SECOND, 3.0)]), (0, [(T0 + 15 * SECOND, 9.0)])])
     assert places == [WINDOWED] * 4
-    assert [(c.count, c.values["warm"], c.revision) for c in closed] == [(2, 2.0, 1)]
+    assert [(c.readings, c.values["warm"], c.revision) for c in closed] == [(2, 2.0, 1)]
 
 
 def test_correction_gives_the_next_revision_onto_the_same_window():

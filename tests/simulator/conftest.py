@@ -1,5 +1,6 @@
 """A real mosquitto on a free port, and a subscriber that counts."""
 
+import getpass
 import os
 import shutil
 import socket
@@ -27,13 +28,24 @@ class Mosquitto:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self._config = folder / "mosquitto.conf"
-        self._config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n")
+        # `user`: started by root it would else become a user that cannot read this folder.
+        lines = [f"user {getpass.getuser()}", f"listener {self.port} 127.0.0.1", "allow_anonymous true", "max_queued_messages 0"]
+        self._config.write_text("".join(f"{line}\n" for line in lines))
         self._program = program
         self._process = None
+        self._timer = None
 
     @property
     def broker(self):
         return Broker.at(f"mqtt://127.0.0.1:{self.port}")
+
+    def require_account(self, folder, username, password):
+        """Let nobody in without this account, and give the file with its password."""
+        accounts, secret = folder / "accounts", folder / "password"
+        secret.write_text(f"{password}\n")
+        subprocess.run(["mosquitto_passwd", "-b", "-c", str(accounts), username, password], check=True, capture_output=True)
+        self._config.write_text(f"{self._config.read_text().replace('anonymous true', 'anonymous false')}password_file {accounts}\n")
+        return secret
 
     def start(self):
         self._process = subprocess.Popen([self._program, "-c", str(self._config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -47,7 +59,14 @@ class Mosquitto:
             else:
                 return
 
+    def start_after(self, seconds):
+        self._timer = threading.Timer(seconds, self.start)
+        self._timer.start()
+
     def stop(self):
+        if self._timer is not None:
+            self._timer.join()
+            self._timer = None
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -57,11 +76,12 @@ class Mosquitto:
 class Subscriber:
     """Keeps every message of a topic filter."""
 
-    def __init__(self, port, topic):
+    def __init__(self, port, topic, username=None, password=None):
         self.messages = []
         self._changed = threading.Condition()
         self._subscribed = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.username_pw_set(username, password)
         self._client.on_connect = lambda client, *_: client.subscribe(topic, 1)
         self._client.on_subscribe = lambda *_: self._subscribed.set()
         self._client.on_message = self._keep
@@ -103,8 +123,8 @@ def mosquitto(tmp_path):
 def subscribe(mosquitto):
     subscribers = []
 
-    def subscribe(topic):
-        subscribers.append(Subscriber(mosquitto.port, topic))
+    def subscribe(topic, **account):
+        subscribers.append(Subscriber(mosquitto.port, topic, **account))
         return subscribers[-1]
 
     yield subscribe

@@ -34,8 +34,8 @@ ON, OFF, ASKED = Heard(on=True), Heard(on=False), Heard()
         (PlainJson("pump", root="g"), "g/pump/set", b'{"state":"ON"}', ON),
         (PlainJson("pump", root="g"), "g/pump/set", b'{"state":false}', OFF),
         (PlainJson("pump", root="g"), "g/pump/set", b"[1]", None),
-        (PlainScalar("pump", root="g"), "g/pump/state/set", b"OFF", OFF),
-        (PlainScalar("pump", root="g"), "g/pump/state/set", b"7", None),
+        (PlainScalar("pump", root="g"), "g/pump/switch/set", b"OFF", OFF),
+        (PlainScalar("pump", root="g"), "g/pump/switch/set", b"7", None),
     ],
 )
 def test_dialect_hears(dialect, topic, payload, heard):
@@ -91,10 +91,10 @@ def test_plain_json_timestamps(timestamps, said):
 
 
 def test_plain_scalar_topics():
-    """One topic per metric; a device that acts has one for its state."""
+    """One topic per metric; a device that acts has one for its switch."""
     reports = PlainScalar("pump", root="g").report({"power": 3.5, "wet": True}, on=False, at=AT)
     assert [(report.topic, report.payload) for report in reports] == [
-        ("g/pump/state", b"OFF"),
+        ("g/pump/switch", b"OFF"),
         ("g/pump/power", b"3.5"),
         ("g/pump/wet", b"true"),
     ]

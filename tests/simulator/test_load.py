@@ -1,12 +1,11 @@
 """The load: every message is acknowledged, arrives, and is in the truth, also when the broker goes away."""
 
 import json
-import threading
 
 import pytest
 
 from simulator import load as load_module
-from simulator.load import load, message
+from simulator.load import load, payload
 from simulator.publisher import Publisher, PublishError
 
 
@@ -51,9 +50,9 @@ def test_load_command(mosquitto, capsys):
     assert json.loads(capsys.readouterr().out)["acknowledged"] == 50
 
 
-def test_message_unlike():
+def test_payload_unlike():
     """No two messages of a device within its memory are alike, even in one millisecond."""
-    assert len({message(seq, 0) for seq in range(5000)}) == 5000
+    assert len({payload(seq, 0) for seq in range(5000)}) == 5000
 
 
 def test_publisher_survives_broker(mosquitto):
@@ -63,7 +62,7 @@ def test_publisher_survives_broker(mosquitto):
         for number in range(3000):
             if number == 1000:
                 mosquitto.stop()
-                threading.Timer(0.3, mosquitto.start).start()
+                mosquitto.start_after(0.3)
             publisher.publish("load/x", str(number).encode())
         publisher.drain()
     assert sorted(told) == list(range(3000))

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -21,7 +22,7 @@ def test_cold_room_is_generated(cold_room_file):
 def test_cold_room_shape(cold_room_file):
     """Its clock steps back once, by one hour, repeating twelve times; there is a warm excursion; the last row is the newest."""
     rows = read_recording(cold_room_file)
-    steps = Counter(after.at - before.at for before, after in zip(rows, rows[1:], strict=False))
+    steps = Counter(after.at - before.at for before, after in pairwise(rows))
     assert steps == {300 * SECOND: 598, -3300 * SECOND: 1}
     assert sum(count == 2 for count in Counter(row.at for row in rows).values()) == 12
     assert rows[-1].at == max(row.at for row in rows)
@@ -48,8 +49,10 @@ def test_replay_max(mosquitto, subscribe, cold_room_file):
     messages = seen.until(lambda messages: len(messages) >= 600)
     assert {topic for topic, _ in messages} == {"recordings/cold-room"}
     said = [json.loads(payload) for _, payload in messages]
-    assert [(_ns(body["timestamp"]) - replayed.shift, body["temperature"]) for body in said] == [(row.at, row.value) for row in rows]
-    assert {body["unit"] for body in said} == {"°C"}
+    assert [(_ns(body["timestamp"]) - replayed.shift, body["temperature"]["value"]) for body in said] == [
+        (row.at, row.value) for row in rows
+    ]
+    assert {body["temperature"]["unit"] for body in said} == {"°C"}
     assert all(body["timestamp"].endswith("Z") for body in said)
 
 
@@ -94,7 +97,7 @@ def test_recording_unreadable(mosquitto, tmp_path, text, fragment):
     """A file that cannot be read is refused with its line before anything is sent."""
     file = tmp_path / "m.csv"
     file.write_text(text, encoding="utf-8")
-    with pytest.raises(RecordingError, match="m.csv") as caught:
+    with pytest.raises(RecordingError, match=r"m\.csv") as caught:
         replay(mosquitto.broker, file)
     assert fragment in str(caught.value)
 

@@ -1,0 +1,127 @@
+"""Samples: real-looking payloads with what must come of them, beside each convention as `<name>.samples.yaml`.
+
+They are run by one test, and show what a convention reads. A sample is a sentence and either a message (what it gives: `readings`, or
+words that the reason of `ignored` or `dead_letter` must contain) or a command (what it `publishes`, and the report that confirms it, or
+words of the error when it is `refused`). `after` are messages that come first. Of a reading, only the fields that are given are compared.
+"""
+
+from __future__ import annotations
+
+import base64
+from importlib import resources
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from ruamel.yaml import YAML
+
+from devices.reading import Message, Value
+from devices.timestamps import parse
+
+RECEIVED = 1_788_350_400_000_000_000
+"""When samples are received that do not say: 2026-09-02T12:00:00Z."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SampleMessage(_Strict):
+    topic: str
+    payload: str | None = None
+    payload_b64: str | None = None
+    received: str | None = None
+    retained: bool = False
+
+    @model_validator(mode="after")
+    def _one_payload(self) -> SampleMessage:
+        if (self.payload is None) == (self.payload_b64 is None):
+            raise ValueError("a sample must have either payload or payload_b64")
+        return self
+
+    def message(self) -> Message:
+        """Return the message as the journal would hold it."""
+        data = base64.b64decode(self.payload_b64) if self.payload_b64 is not None else (self.payload or "").encode()
+        stamp = parse(self.received) if self.received else None
+        return Message(self.topic, data, stamp.ns if stamp else RECEIVED, retained=self.retained)
+
+
+class ExpectedReading(_Strict):
+    device: str
+    metric: str
+    value: Value
+    channel: str = ""
+    unit: str | None = None
+    key: str | None = None
+    raw_value: Value | None = None
+    raw_unit: str | None = None
+    ts: str | None = None
+    time_source: str | None = None
+
+    def fields(self) -> dict[str, Any]:
+        """Return what a reading must have: identity, value and unit always, the rest where it is given."""
+        always = {"device", "metric", "channel", "value", "unit"}
+        wanted = {name: value for name, value in self.model_dump().items() if name in always or value is not None}
+        stamp = parse(self.ts) if self.ts else None
+        return wanted | ({"ts": stamp.ns} if stamp else {})
+
+
+class SampleCommand(_Strict):
+    device: str
+    set: dict[str, Value]
+
+
+class Published(_Strict):
+    topic: str
+    payload: str
+
+
+class Sample(_Strict):
+    """One sample; `about` is a sentence for people."""
+
+    about: str = Field(min_length=10)
+    after: list[SampleMessage] = Field(default_factory=list)
+    topic: str | None = None
+    payload: str | None = None
+    payload_b64: str | None = None
+    received: str | None = None
+    retained: bool = False
+    readings: list[ExpectedReading] | None = None
+    ignored: str | None = None
+    dead_letter: str | None = None
+    command: SampleCommand | None = None
+    publishes: list[Published] | None = None
+    reported: list[SampleMessage] = Field(default_factory=list)
+    refused: str | None = None
+
+    @property
+    def kind(self) -> Literal["message", "command"]:
+        return "command" if self.command else "message"
+
+    def message(self) -> Message:
+        """Return the sample's message. Raises ValueError for a command."""
+        if self.topic is None:
+            raise ValueError(f"sample {self.about!r} must have a topic")
+        return SampleMessage(
+            topic=self.topic, payload=self.payload, payload_b64=self.payload_b64, received=self.received, retained=self.retained
+        ).message()
+
+    @model_validator(mode="after")
+    def _whole(self) -> Sample:
+        outcomes = [self.readings, self.ignored, self.dead_letter]
+        if self.command is None and (self.topic is None or sum(one is not None for one in outcomes) != 1):
+            raise ValueError("a message must have a topic, and one of readings, ignored, dead_letter")
+        if self.command is not None and (self.publishes is None) == (self.refused is None):
+            raise ValueError("a command must have one of publishes, refused")
+        return self
+
+
+def samples(convention: str) -> list[Sample]:
+    """Return the samples of a convention, by its name.
+
+    Raises FileNotFoundError for a name without samples, pydantic's ValidationError for a sample that is not whole.
+
+    >>> [sample.kind for sample in samples("plain_scalar")][:1]
+    ['message']
+    """
+    text = (resources.files("devices.conventions") / f"{convention}.samples.yaml").read_text(encoding="utf-8")
+    return [Sample.model_validate(one) for one in YAML(typ="safe").load(text)]
