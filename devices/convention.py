@@ -149,7 +149,7 @@ class Convention(ABC):
             if not slot.plain:
                 metric, value, unit, raw_unit = self._meant(slot, value) if isinstance(value, str) else self._converted(slot, value)
             if kind is int and not LEAST_INTEGER <= one.value <= GREATEST_INTEGER:  # type: ignore[operator]
-                raise UnusableError(f"key {slot.key!r}: number must fit 64 bits; got {str(one.value)[:40]}")
+                raise UnusableError(f"device {one.device!r}, key {slot.key!r}: number must fit 64 bits; got {str(one.value)[:40]}")
             numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
             readings.append(
                 Reading(

@@ -17,18 +17,11 @@ from devices.timestamps import parse
 def decode_line(catalogue: Catalogue, row: dict[str, Any], *, now: int) -> dict[str, Any]:
     """Return `{"readings": […]}`, `{"readings": [], "ignored": reason}` or `{"dead_letter": reason}` for one row.
 
-    A row has `topic`, and `payload` (text) or `payload_b64`; `received` (epoch, or ISO time with a zone) and `retained` are optional.
-    `now` is epoch ns: the receive time of rows that state none. A row that is not so is a dead letter too. Never raises.
+    A row has `topic`, and `payload` (text) or `payload_b64`; `received` (epoch, or ISO time with a zone) and `retained` are optional. `now`
+    is epoch ns: the receive time of rows that state none. A row that is not so is a dead letter too. Never raises.
     """
     message = _message(row, now)
-    if isinstance(message, str):
-        return {"dead_letter": message}
-    outcome = catalogue.readings(message)
-    if isinstance(outcome, DeadLetter):
-        return {"dead_letter": outcome.reason}
-    if isinstance(outcome, Ignored):
-        return {"readings": [], "ignored": outcome.reason}
-    return {"readings": [_shown(reading) for reading in outcome]}
+    return {"dead_letter": message} if isinstance(message, str) else _answer(catalogue, message)
 
 
 def decode_jsonl(lines: Iterable[str | bytes], catalogue: Catalogue, *, now: int) -> Iterator[dict[str, Any]]:
@@ -38,15 +31,20 @@ def decode_jsonl(lines: Iterable[str | bytes], catalogue: Catalogue, *, now: int
             continue
         try:
             row = msgspec.json.decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             yield {"dead_letter": f"line {number}: must be a JSON object with topic and payload; got {_cut(line)} ({error})"}
             continue
-        answer = (
-            decode_line(catalogue, row, now=now) if isinstance(row, dict) else {"dead_letter": f"must be a JSON object; got {_cut(line)}"}
-        )
-        if "dead_letter" in answer and not answer["dead_letter"].startswith("topic"):
-            answer = {"dead_letter": f"line {number}: {answer['dead_letter']}"}
-        yield answer
+        message = _message(row, now) if isinstance(row, dict) else f"must be a JSON object with topic and payload; got {_cut(line)}"
+        yield {"dead_letter": f"line {number}: {message}"} if isinstance(message, str) else _answer(catalogue, message)
+
+
+def _answer(catalogue: Catalogue, message: Message) -> dict[str, Any]:
+    outcome = catalogue.readings(message)
+    if isinstance(outcome, DeadLetter):
+        return {"dead_letter": outcome.reason}
+    if isinstance(outcome, Ignored):
+        return {"readings": [], "ignored": outcome.reason}
+    return {"readings": [_shown(reading) for reading in outcome]}
 
 
 def _message(row: dict[str, Any], now: int) -> Message | str:

@@ -46,8 +46,10 @@ class Supervisor:
     session of its own, so that Ctrl-C in a terminal reaches the supervisor alone.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], *, hear: Callable[[str, str], None] | None = None) -> None:
+        """`hear` takes what parts write to stderr, by part and line; without it they write to ours."""
         self.parts = list(parts)
+        self._hear = hear
 
     def start(self, *, ready_within: float = 15.0) -> None:
         """Start the parts, each when the one before is ready.
@@ -59,10 +61,13 @@ class Supervisor:
         for part in self.parts:
             self._start(part)
             give_up = monotonic() + ready_within
-            while not part.ready():
+            while True:
                 if part.process is None or part.process.poll() is not None or monotonic() > give_up:
+                    self._listen(part)
                     raise ChildProcessError(f"{part.name} did not start")
-                self._pause()
+                if part.ready():
+                    break
+                sleep(0.02)
 
     def _start(self, part: Part) -> None:
         part.process = subprocess.Popen(  # noqa: S603  our own programs
@@ -70,9 +75,12 @@ class Supervisor:
             env={**os.environ, **part.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=None if self._hear is None else subprocess.PIPE,
             start_new_session=True,
             preexec_fn=_end_with_parent,  # noqa: PLW1509  the supervisor has one thread
         )
+        if part.process.stderr:
+            os.set_blocking(part.process.stderr.fileno(), False)
         part.started = monotonic()
         part.next_start = None
 
@@ -84,6 +92,7 @@ class Supervisor:
 
         """
         for part in self.parts:
+            self._listen(part)
             if part.process is None:
                 if part.next_start is not None and monotonic() >= part.next_start:
                     part.restarts += 1
@@ -92,10 +101,12 @@ class Supervisor:
             status = part.process.poll()
             if status is None:
                 continue
+            self._listen(part)
             if status == CONFIG_ERROR:
                 raise ChildProcessError(f"{part.name} cannot run with this config")
             if monotonic() - part.started > _SETTLED:
                 part.backoff.reset()
+            self._hang_up(part.process)
             delay = part.backoff.delay()
             log.warning("a process ended and is started again", process=part.name, status=status, seconds=round(delay, 1))
             part.process, part.next_start = None, monotonic() + delay
@@ -113,9 +124,21 @@ class Supervisor:
                 log.warning("a process did not end in time and was killed", process=part.name)
                 process.kill()
                 process.wait()
+            self._listen(part, process)
 
-    def _pause(self) -> None:
-        sleep(0.02)
+    def _listen(self, part: Part, ended: subprocess.Popen[bytes] | None = None) -> None:
+        """Pass on what a part has written; after its end, close its pipe."""
+        process = ended or part.process
+        if process is None or process.stderr is None or self._hear is None:
+            return
+        for line in (process.stderr.read() or b"").decode(errors="replace").splitlines():
+            self._hear(part.name, line)
+        if ended:
+            self._hang_up(ended)
+
+    def _hang_up(self, process: subprocess.Popen[bytes]) -> None:
+        if process.stderr:
+            process.stderr.close()
 
 
 def _end_with_parent() -> None:

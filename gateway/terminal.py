@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from base64 import b64encode
 from collections import deque
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ from gateway.store.views import DeviceState
 _BARS = "▁▂▃▄▅▆▇█"
 _ROWS = 16
 """Devices shown at most."""
+_HOUSEKEEPING = frozenset(("online", "linkquality", "battery", "uptime_sec"))
+"""Metrics that are shown only where a device has nothing better to say."""
 _PLAIN_EVERY = 5.0
 """Seconds between summaries where the output is no terminal."""
 
@@ -63,6 +66,17 @@ class Terminal:
     def say(self, text: str) -> None:
         """Print a line above the panel."""
         self._console.print(text, highlight=False, soft_wrap=True)
+
+    def hear(self, part: str, line: str) -> None:
+        """Print what a process logs, where it is worth a person's attention."""
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            self.say(f"{_clock(time_ns())}  [dim]{part}[/]  {escape(line)}")
+            return
+        if entry.get("level") in {"warning", "error", "critical"}:
+            more = " ".join(f"{k}={v}" for k, v in entry.items() if k not in {"event", "level", "timestamp"})
+            self.say(f"{_clock(time_ns())}  [yellow]{part}[/]  {escape(str(entry.get('event')))}  [dim]{escape(more)}[/]")
 
     def poll(self) -> None:
         """Show what is new."""
@@ -147,7 +161,8 @@ class Terminal:
             table.add_column(column, no_wrap=True, overflow="ellipsis")
         for device in devices[:_ROWS]:
             ago = (time_ns() - device.last_seen) / 1e9 if device.last_seen else None
-            said = [_reading(s.metric, s.channel, s.value, s.unit) for s in device.series if not isinstance(s.value, str)][:4]
+            worth = sorted((s for s in device.series if not isinstance(s.value, str)), key=lambda s: (s.metric in _HOUSEKEEPING, s.unit is None))
+            said = [_reading(s.metric, s.channel, s.value, s.unit) for s in worth][:3]
             table.add_row(device.device, device.convention, "  ".join(said), "–" if ago is None else f"{max(ago, 0):.0f} s ago")
         if len(devices) > _ROWS:
             table.add_row(f"… and {len(devices) - _ROWS} more", "", "", "")
@@ -226,6 +241,8 @@ def _values(values: dict[str, Any]) -> str:
 
 def _reading(metric: str, channel: str, value: object, unit: str | None) -> str:
     name = f"{metric}/{channel}" if channel else metric
+    if metric == "state" and isinstance(value, bool):
+        return escape(f"{name} {'on' if value else 'off'}")
     return escape(f"{name} {_number(value)}{f' {unit}' if unit else ''}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic, sleep, time_ns
@@ -13,7 +14,7 @@ from typing import Any
 import structlog
 from rich.console import Console
 
-from gateway.broker.embedded import EmbeddedBroker, answers, plan
+from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan
 from gateway.settings import Settings
 from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_ledger, read_state, status, write_state
 from gateway.supervisor import Part, Supervisor
@@ -52,22 +53,27 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         raise StartError(f"{run.data}: another `sluice up` runs on this data folder") from None
     except OSError as error:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
-    with lock:
+    with lock, ExitStack() as ports:
+        ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
         url = broker.url if broker else settings.broker.url
-        supervisor = Supervisor(_parts(run, settings, broker, url))
-        stop = _Stop(run.seconds)
         title = f"sluice · {settings.site} · {broker.engine if broker else 'broker'} {url.removeprefix('mqtt://')}"
+        stop = _Stop(run.seconds)
         with Terminal(run.data, console, title=title) as terminal:
+            supervisor = Supervisor(_parts(run, settings, broker, url), hear=terminal.hear if console.is_terminal else None)
             _greet(terminal, run, broker, settings)
             try:
-                _run(supervisor, terminal, stop, lambda: write_state(run.data / UP_STATE, _up(settings, url, supervisor)), run.data)
+                supervisor.start()
+                ports.close()
+                _watch(supervisor, terminal, stop, run, lambda: _up(settings, url, supervisor))
+            except ChildProcessError as error:
+                raise StartError(f"{error}; what it said stands above") from None
             finally:
                 terminal.link = "stopping"
                 supervisor.stop()
                 terminal.poll()
     document = status(run.data)
-    _part(console, run)
+    _say_goodbye(console, run)
     return document
 
 
@@ -93,19 +99,18 @@ class _Stop:
         return self.asked or (self._until is not None and monotonic() >= self._until)
 
 
-def _run(supervisor: Supervisor, terminal: Terminal, stop: _Stop, note: Callable[[], None], data: Path) -> None:
-    try:
-        supervisor.start()
-        note()
-        while not stop.wait(_LOOK):
-            restarts = sum(part.restarts for part in supervisor.parts)
-            supervisor.look()
-            if restarts != sum(part.restarts for part in supervisor.parts):
-                note()
-            terminal.link = read_state(data / GATEWAY_STATE).get("link", "connecting")
-            terminal.poll()
-    except ChildProcessError as error:
-        raise StartError(f"{error}; what it said stands above") from None
+def _watch(supervisor: Supervisor, terminal: Terminal, stop: _Stop, run: Run, note: Callable[[], dict[str, Any]]) -> None:
+    """Look after the processes and show what happens, until it is over."""
+    noted: dict[str, Any] = {}
+    while True:
+        if noted.get("processes") != (now := note())["processes"]:
+            noted = now
+            write_state(run.data / UP_STATE, noted)
+        if stop.wait(_LOOK):
+            return
+        supervisor.look()
+        terminal.link = read_state(run.data / GATEWAY_STATE).get("link", "connecting")
+        terminal.poll()
 
 
 def _embedded(run: Run, settings: Settings) -> EmbeddedBroker | None:
@@ -166,6 +171,6 @@ def _greet_embedded(terminal: Terminal, broker: EmbeddedBroker, settings: Settin
         terminal.say("          amqtt keeps nothing while Sluice is away; with mosquitto installed, Sluice uses that")
 
 
-def _part(console: Console, run: Run) -> None:
+def _say_goodbye(console: Console, run: Run) -> None:
     console.print(ledger_line(read_ledger(run.data, at_rest=True)), highlight=False, soft_wrap=True)
     console.print(f"stopped; `sluice up` on {run.data} goes on from here", highlight=False, soft_wrap=True)

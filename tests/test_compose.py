@@ -292,6 +292,7 @@ def test_sluice_and_simulator_run_as_compose_starts_them(broker, compose, secret
 
     def ask():
         done = subprocess.run(command(check[2:]), env=environment, capture_output=True, text=True, check=False)
+        assert done.stdout, done.stderr
         return done.returncode == 0, json.loads(done.stdout)
 
     assert (json.loads(image["ENTRYPOINT"]), ask()[0]) == (["sluice"], False)

@@ -17,7 +17,7 @@ OURS = {
     "devices": (),
     "gateway": ("devices",),
     "gateway.cli": ("devices", "flows", "simulator"),  # the one module that starts the others
-    "flows": ("devices", "gateway.findings", "gateway.journal", "gateway.settings", "gateway.store"),
+    "flows": ("devices", "gateway.findings", "gateway.journal", "gateway.logs", "gateway.settings", "gateway.store"),
     "simulator": ("devices", "gateway.findings", "gateway.journal"),
 }
 """What a package, or a module with a line of its own, may import of ours beside itself."""
@@ -33,7 +33,8 @@ LIBRARIES = {
 }
 """Where a library may be imported. One that is not named here may be imported anywhere but in devices/."""
 
-CODECS = {"cbor2", "google", "msgspec", "pydantic"}
+CODECS = {"cbor2", "google", "msgspec", "pydantic", "ruamel"}
+"""What may be imported in devices/ beyond the standard library: google is protobuf, and ruamel reads the samples."""
 IMPURE = {
     "asyncio", "http", "io", "multiprocessing", "os", "random", "secrets", "shutil", "socket", "sqlite3", "ssl", "subprocess", "tempfile",
     "threading", "time",

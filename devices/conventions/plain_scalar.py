@@ -51,6 +51,8 @@ class PlainScalar(Convention):
         value, unit = scalar(body)
         if value is None:
             return Ignored(f"no value: {body}", place.device)
+        if unit is not None and len(unit) == 1 and unit.isalpha() and body[-2:-1].isdigit() and not _measures(place.path, unit):
+            value, unit = body, None  # `4K`, `5G` and the like are names unless the metric is in that unit
         if isinstance(value, str) and (dialect := _dialect(value)):
             raise UnusableError(f"topic {message.topic!r}: {dialect} is not understood yet; got {value[:40]!r}")
         return [Said(place.device, place.path, value, unit, message.received, "received")]
@@ -114,6 +116,10 @@ def scalar(text: str) -> tuple[Value | None, str | None]:
     if inside is None and text in ("true", "false"):
         return text == "true", None
     return vocabulary.number_and_unit(text) or (text, None)
+
+
+def _measures(path: tuple[str, ...], unit: str) -> bool:
+    return vocabulary.METRICS.get(vocabulary.name(path).metric) == vocabulary.UNITS[unit].quantity
 
 
 def _topic_of(topics: Mapping[str, str], setting: str) -> str | None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import fcntl
 import getpass
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -80,6 +84,14 @@ def free_port(host: str, wanted: int) -> int:
     raise OSError(f"broker.listen: no free port from {host}:{wanted} to {wanted + _ADDRESSES_TRIED - 1}")
 
 
+@contextmanager
+def choosing_ports() -> Iterator[None]:
+    """Let one process at a time go from a free port to a broker that listens there: two that start at once would choose the same."""
+    with (Path(tempfile.gettempdir()) / f"sluice-ports-{os.getuid()}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def answers(host: str, port: int) -> bool:
     """Tell whether something accepts connections there."""
     try:
@@ -103,7 +115,6 @@ def _mosquitto_conf(directory: Path, host: str, port: int, username: str | None,
         "max_queued_messages 1000000",
         "max_queued_bytes 268435456",
         "log_type error",
-        "log_type warning",
     ]
     if username:
         users = directory / "users"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
+from itertools import accumulate, takewhile
 
 from gateway.store import totals
 from gateway.store.outcomes import ENDS
@@ -23,31 +24,37 @@ def prune(connection: sqlite3.Connection, sums: Totals, before: int, delivered: 
 
 
 def _prune_readings(connection: sqlite3.Connection, sums: Totals, before: int, delivered: int, most: int) -> int:
-    last, gone = _old(
-        connection.execute("SELECT id, ts + delay FROM readings WHERE id <= ? ORDER BY id LIMIT ?", (delivered, most)), before
-    )
-    if gone:
-        connection.execute("DELETE FROM readings WHERE id <= ?", (last,))
-        sums[totals.PRUNED] += gone
-        sums[totals.PRUNED_TO] = max(last, sums[totals.PRUNED_TO])
-    return gone
+    rows = connection.execute("SELECT id, ts + delay FROM readings WHERE id <= ? ORDER BY id LIMIT ?", (delivered, most)).fetchall()
+    newest = connection.execute("SELECT ts + delay FROM readings ORDER BY id DESC LIMIT 1").fetchone()
+    old = _old(rows, before, newest[0]) if newest else []
+    if old:
+        connection.execute("DELETE FROM readings WHERE id <= ?", (old[-1],))
+        sums[totals.PRUNED] += len(old)
+        sums[totals.PRUNED_TO] = max(old[-1], sums[totals.PRUNED_TO])
+    return len(old)
 
 
 def _prune_effects(connection: sqlite3.Connection, sums: Totals, before: int, delivered: int, most: int) -> int:
-    last, gone = _old(connection.execute("SELECT seq, at FROM effects WHERE seq <= ? ORDER BY seq LIMIT ?", (delivered, most)), before)
-    if gone:
-        connection.execute("DELETE FROM effects WHERE seq <= ?", (last,))
-        sums[totals.EFFECTS_PRUNED] += gone
-    return gone
+    rows = connection.execute("SELECT seq, at FROM effects WHERE seq <= ? ORDER BY seq LIMIT ?", (delivered, most)).fetchall()
+    newest = connection.execute("SELECT at FROM effects ORDER BY seq DESC LIMIT 1").fetchone()
+    old = _old(rows, before, newest[0]) if newest else []
+    if old:
+        connection.execute("DELETE FROM effects WHERE seq <= ?", (old[-1],))
+        sums[totals.EFFECTS_PRUNED] += len(old)
+    return len(old)
 
 
-def _old(rows: Iterable[tuple[int, int]], before: int) -> tuple[int, int]:
-    """Give the last row older than `before` and how many rows that makes: rows ahead of it came earlier, whatever their clock said."""
-    last, gone = 0, 0
-    for number, (row, came) in enumerate(rows, start=1):
-        if came < before:
-            last, gone = row, number
-    return last, gone
+def _old(rows: Sequence[tuple[int, int]], before: int, newest: int) -> list[int]:
+    """Give the first rows (number, when it came) that are all older than `before`, by their order rather than by a clock that may jump.
+
+    A row is at least as young as those ahead of it (a clock that starts in 1970 makes no row old), and one that claims to have come after
+    the `newest` of all is taken for as old as the next (a clock that was ahead makes no row stay for ever).
+    """
+    came: list[int] = []
+    for _, time in reversed(rows):
+        came.append(time if time <= newest else came[-1] if came else newest)
+    ages = accumulate(reversed(came), max)
+    return [number for (number, _), age in takewhile(lambda pair: pair[1] < before, zip(rows, ages, strict=True))]
 
 
 def _prune_commands(connection: sqlite3.Connection, sums: Totals, before: int, most: int) -> int:
