@@ -40,7 +40,7 @@ tools:
 	@.ci/tools
 
 bench: $(VENV)/dev tools
-	$(BIN)/python -m benchmarks $(ARGS)
+	@for bench in benchmarks/*.py; do echo "$$bench"; $(BIN)/python "$$bench" $(ARGS) || exit 1; done
 
 lock: | $(BIN)/python
 	$(INSTALL) $(UV)

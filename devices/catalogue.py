@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from devices import foreign, payloads
-from devices.convention import Convention, Place, UnusableError, on_off, remember
+from devices.convention import GREATEST_INTEGER, LEAST_INTEGER, Convention, Place, UnusableError, on_off, remember
 from devices.conventions.plain_json import PlainJson
 from devices.conventions.plain_scalar import PlainScalar
 from devices.conventions.tasmota import Tasmota
@@ -190,6 +190,8 @@ def _check(device: str, setting: str, value: Value) -> None:
         raise CommandError(f"device {device!r}: a setting must be a metric, or metric/channel; got {setting!r}")
     if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
         raise CommandError(f"device {device!r}: setting {setting!r} must be text that UTF-8 can hold; got {value!r}")
+    if isinstance(value, int) and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+        raise CommandError(f"device {device!r}: setting {setting!r} must fit 64 bits")
     if isinstance(value, float) and not math.isfinite(value):
         raise CommandError(f"device {device!r}: setting {setting!r} must be a finite number; got {value!r}")
 

@@ -146,10 +146,10 @@ class Convention(ABC):
             kind = value.__class__
             slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
             metric, unit, raw_unit = slot.metric, slot.unit, slot.raw_unit
+            if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:  # type: ignore[operator]
+                refuse_integer(slot.key, value)
             if not slot.plain:
                 metric, value, unit, raw_unit = self._meant(slot, value) if isinstance(value, str) else self._converted(slot, value)
-            if kind is int and not LEAST_INTEGER <= one.value <= GREATEST_INTEGER:  # type: ignore[operator]
-                raise UnusableError(f"device {one.device!r}, key {slot.key!r}: number must fit 64 bits; got {str(one.value)[:40]}")
             numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
             readings.append(
                 Reading(
@@ -222,6 +222,8 @@ class Convention(ABC):
 
     def _measured(self, slot: Slot, value: float, unit: str | None) -> tuple[str, Value, str | None, str | None]:
         """Return a number that came as text, with the unit it came with or that its name leaves no doubt about."""
+        if isinstance(value, int) and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+            refuse_integer(slot.key, value)
         if unit is None and self.guesses and (bare := vocabulary.bare_unit(slot.metric)) and bare[1] <= value <= bare[2]:
             unit = bare[0]
         target, convert = vocabulary.canonical(slot.metric, unit)
@@ -248,6 +250,11 @@ def check_size(device: str, body: dict[str, Any] | list[Any], depth: int) -> Non
         raise UnusableError(f"device {device!r}: objects and arrays must not be nested deeper than {DEEPEST}")
     if len(body) > MOST_READINGS:
         raise UnusableError(f"device {device!r}: an object or array must hold at most {MOST_READINGS} values; got {len(body)}")
+
+
+def refuse_integer(key: str, value: Value) -> NoReturn:
+    """Raise UnusableError for an integer that no 64-bit field holds."""
+    raise UnusableError(f"key {key!r}: number must fit 64 bits; got one of {len(str(value))} digits")
 
 
 def untangle(readings: list[Reading]) -> list[Reading]:

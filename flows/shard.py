@@ -58,7 +58,10 @@ class FlowShard:
                 self._note_due(key, state)
 
     def take(self, group: Group, reading: Reading, row: Slice) -> Iterator[Effect]:
-        """Take a reading in; only a flow without windows decides anything before the row's end."""
+        """Take a reading in: close what its time closes, then put it into its window, or decide at once where there are no windows.
+
+        Reading by reading, so that nothing hangs on how many came in one row.
+        """
         key = group_text(group)
         state = self.groups.get(key)
         if state is None:
@@ -66,10 +69,12 @@ class FlowShard:
             state = GroupState([list(g) for g in group], flow.plan.new() if flow.plan else [0], flow.trigger.new() if flow.trigger else [])
             self.groups[key] = state
         evidence = reading.received if row.live else min(reading.ts, reading.received)
-        if self.flow.plan:
-            place = self.flow.plan.add(
-                state.window, reading.metric, reading.value, ts=reading.ts, received=reading.received, evidence=evidence, clock=row.clock
-            )
+        plan = self.flow.plan
+        if plan:
+            if plan.see(state.window, reading.ts, reading.received, row.clock):
+                for closed in plan.close(state.window, row.clock):
+                    yield from self._decide_window(state, closed, row.at)
+            place = plan.add(state.window, reading.metric, reading.value, ts=reading.ts, evidence=evidence)
             self._touched[key] = None
         elif reading.ts < state.window[0]:
             place = LATE
@@ -84,7 +89,7 @@ class FlowShard:
         self._counted.add((device, place))
 
     def finish_row(self, row: Slice) -> Iterator[Effect]:
-        """Close what the row, or the time until it, has closed."""
+        """Give corrections, and close what time has closed."""
         plan = self.flow.plan
         if plan is None:
             return

@@ -19,7 +19,7 @@ from flows.aggregates import ACCUMULATORS, AGGREGATES, Result, State, usable
 
 BASE, BASE_CLOCK, CLOSED, NEXT, PANES, REVISIONS, DIRTY = range(7)
 """Places in a group's state: newest time seen, the journal's clock then, the watermark that has been acted on, the earliest end that is
-still to come (0: none), panes by their start, revisions by window end, ends to correct after this row."""
+still to come (0: none), panes by their start, revisions by window end, ends to correct at the end of this row."""
 
 WINDOWED, CORRECTED, LATE = "windowed", "corrected", "late"
 Place = str
@@ -81,15 +81,23 @@ class WindowPlan:
         """Make the state of a group that has seen nothing."""
         return [0, 0, 0, 0, {}, {}, []]
 
-    def add(self, group: list[Any], metric: str, value: Any, *, ts: int, received: int, evidence: int, clock: int) -> Place:
+    def see(self, group: list[Any], ts: int, received: int, clock: int) -> bool:
+        """Let a reading's time move the watermark, before it is added; tell whether windows may have to be closed first."""
+        seen = min(ts, received)
+        if seen > group[BASE] + clock - group[BASE_CLOCK]:  # never moving back, however the time so far was reached
+            group[BASE], group[BASE_CLOCK] = seen, clock
+        return bool(self._reached(group, clock) > group[CLOSED])
+
+    def _reached(self, group: list[Any], clock: int) -> int:
+        """Give the newest end that the watermark has reached, whether there is a window or not."""
+        watermark = group[BASE] + clock - group[BASE_CLOCK] - self.lateness
+        return int(watermark - watermark % self.slide)
+
+    def add(self, group: list[Any], metric: str, value: Any, *, ts: int, evidence: int) -> Place:
         """Put a reading into its pane; tell where it went.
 
         `evidence` is the receive time of a live reading, and the event time of one out of a backlog: what is decided from it grows stale from then.
-        Nothing closes here: that falls at the end of a journal row, so that it does not hang on how rows are handed over.
         """
-        seen = ts if ts < received else received
-        if seen > group[BASE] + clock - group[BASE_CLOCK]:  # never moving back, however the time so far was reached
-            group[BASE], group[BASE_CLOCK] = seen, clock
         start = ts - ts % self.pane
         closed = group[CLOSED]
         place = WINDOWED
@@ -102,8 +110,7 @@ class WindowPlan:
         if pane is None:
             pane = group[PANES][start] = [0, 0, *(ACCUMULATORS[kind].new() for kind in self.accumulators)]
         pane[0] += 1
-        if evidence > pane[1]:
-            pane[1] = evidence
+        pane[1] = max(pane[1], evidence)
         for slot in self.slots.get(metric, ()):
             accumulator = ACCUMULATORS[self.accumulators[slot]]
             if usable(value, accumulator):
@@ -133,21 +140,22 @@ class WindowPlan:
         return int(group[BASE_CLOCK] + group[NEXT] + self.lateness - group[BASE])
 
     def close(self, group: list[Any], clock: int) -> Iterator[Closed]:
-        """Give the corrected windows, then those that the watermark has reached, each in order of their ends. Call at the end of a row."""
-        if group[DIRTY]:
-            dirty, group[DIRTY] = sorted(group[DIRTY]), []
-            for end in dirty:
-                yield self._result(group, end, corrected=True)
-        watermark = group[BASE] + clock - group[BASE_CLOCK] - self.lateness
-        while group[NEXT] and group[NEXT] <= watermark:
+        """Give the windows that late readings have corrected, then those that the watermark has reached, each in order of their ends.
+
+        Called when the watermark moves on, and at the end of each journal row.
+        """
+        dirty, group[DIRTY] = sorted(group[DIRTY]), []
+        for end in dirty:
+            yield self._result(group, end, corrected=True)
+        reached = self._reached(group, clock)
+        while group[NEXT] and group[NEXT] <= reached:
             end = group[NEXT]
             group[CLOSED] = end
             yield self._result(group, end, corrected=False)
             group[NEXT] = self._following(group, end)
-        reached = watermark - watermark % self.slide
         if reached > group[CLOSED]:
             group[CLOSED] = reached
-            self._forget(group)
+        self._forget(group)
 
     def _following(self, group: list[Any], end: int) -> int:
         """Find the next end with anything in its window; 0 where there is none."""

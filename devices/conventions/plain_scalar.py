@@ -17,13 +17,14 @@ import msgspec
 from devices import places, vocabulary
 from devices.convention import Convention, Place, Said, UnusableError, on_off, refuse, refuse_toggle, remember, setting_path
 from devices.payloads import Body, quoted
+from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, Reading, Value
 
 NO_VALUE: Final = frozenset(
     {"nan", "-nan", "null", "none", "unknown", "unavailable", "undefined", "inf", "-inf", "+inf", "infinity", "-infinity", "n/a"}
 )
-MOST_DEVICES: Final = 20_000
-MOST_TOPICS: Final = 32
+MOST_TOPICS: Final = 250_000
+MOST_OF_DEVICE: Final = 32
 
 _LINE_PROTOCOL = re.compile(r"[^\s,=]+(?:,[^\s,=]+=[^\s,=]+)*\s[^\s,=]+=\S.*", re.DOTALL)
 _GRAPHITE = re.compile(r"[\w.-]+\.[\w.-]+\s[-+.\deE]+\s\d{9,}\s*")
@@ -35,6 +36,10 @@ class PlainScalar(Convention):
     name = "plain_scalar"
     about = "One value on a topic of its own: home/kitchen/temperature ← 21.5"
     guesses = True
+
+    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
+        super().__init__(profiles, learned)
+        self._topics = sum(map(len, learned.values()))
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         device, path = places.of_value(levels)
@@ -63,11 +68,18 @@ class PlainScalar(Convention):
         for one in readings if message.topic else ():
             series = f"{one.metric}/{one.channel}" if one.channel else one.metric
             known = self.learned.get(one.device)
-            if known is None:
-                remember(self.learned, one.device, known := {}, most=MOST_DEVICES)
-            if known.get(series) != message.topic:
-                remember(known, series, message.topic, most=MOST_TOPICS)
+            if known is None or known.get(series) != message.topic:
+                self._learn(one.device, series, message.topic)
         return readings
+
+    def _learn(self, device: str, series: str, topic: str) -> None:
+        """Keep which topic a series is on. When there are too many, the devices learned longest ago are forgotten."""
+        while self._topics >= MOST_TOPICS:
+            self._topics -= len(self.learned.pop(next(iter(self.learned))))
+        known = self.learned.setdefault(device, {})
+        before = len(known)
+        remember(known, series, topic, most=MOST_OF_DEVICE)
+        self._topics += len(known) - before
 
     def base_of(self, device: str, base: str) -> str:
         topics: dict[str, str] = self.learned.get(device, {})

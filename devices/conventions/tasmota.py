@@ -103,7 +103,7 @@ _WRITES: Final[Mapping[str, str]] = {
 
 OFFSET_HOLDS: Final = 2 * 86_400
 """For how many seconds of the device's own time a learned offset is used."""
-MOST_OFFSETS: Final = 20_000
+MOST_OFFSETS: Final = 200_000
 
 
 class _Units(NamedTuple):

@@ -99,9 +99,14 @@ class Influx:
         return sorted(refused)
 
     def _write(self, numbered: list[_Numbered]) -> list[Refused]:
-        """Write all lines; gives those that the server rejects when they stand alone."""
+        """Write all lines; gives those that the server rejects when they stand alone.
+
+        A line that the answer names is tried alone. If the server takes it, it counts its lines otherwise (or meant something else): then
+        halves find the bad ones, which costs requests and no point.
+        """
         refused: list[Refused] = []
         parts = [numbered] if numbered else []
+        trusted = True
         while parts:
             part = parts.pop()
             rejected = self._post(part)
@@ -109,10 +114,13 @@ class Influx:
                 continue
             if len(part) == 1:
                 refused.append(Refused(part[0].place, rejected.reason))
-            elif rejected.line is not None and 1 <= rejected.line <= len(part) and not rejected.split:
-                # Alone, so that a server which counts its lines otherwise costs a request and not a point.
+            elif trusted and rejected.line is not None and 1 <= rejected.line <= len(part):
                 at = rejected.line - 1
-                parts += [part[:at] + part[at + 1 :], part[at : at + 1]]
+                alone = self._post(part[at : at + 1])
+                trusted = alone is not None
+                if alone is not None:
+                    refused.append(Refused(part[at].place, alone.reason))
+                parts.append(part[:at] + part[at + 1 :])
             else:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
@@ -137,7 +145,7 @@ class Influx:
         if status in _DATA_IS_WRONG:
             return _Rejected(reason, line=_line(answer))
         if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return _Rejected(reason, split=True)
+            return _Rejected(reason)
         if status in _COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise NotNowError(f"{self._target.url}: {reason}", retry_after=_retry_after(error)) from error
         raise NotNowError(f"{self._target.url}: {reason} (check url, org, bucket and token)", alarm=True) from error

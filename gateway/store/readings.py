@@ -50,6 +50,8 @@ class Readings:
             value = reading.value
             packed: Stored = pack(value) if type(value) is not float or value != value else value  # noqa: PLR0124  # NaN
             if reading_id <= series.last_id:
+                self._insert(rows)  # it may be among them
+                rows = []
                 self._again(series, reading, reading_id, packed)
                 continue
             series.last_id = reading_id

@@ -151,7 +151,7 @@ def test_what_is_learned_is_bounded(monkeypatch):
     """A flood of names, topics and keys does not grow what is learned or remembered beyond its limits."""
     monkeypatch.setattr("devices.catalogue.MOST_ADDRESSES", 50)
     monkeypatch.setattr("devices.catalogue.MOST_ROUTES", 50)
-    monkeypatch.setattr("devices.conventions.plain_scalar.MOST_DEVICES", 50)
+    monkeypatch.setattr("devices.conventions.plain_scalar.MOST_TOPICS", 50)
     monkeypatch.setattr("devices.conventions.tasmota.MOST_OFFSETS", 50)
     catalogue = Catalogue()
     for number in range(400):
@@ -160,7 +160,7 @@ def test_what_is_learned_is_bounded(monkeypatch):
         catalogue.readings(Message(f"tele/d{number}/STATE", b'{"Time":"2026-09-02T13:50:00","Epoch":1788349800,"POWER":"ON"}', RECEIVED))
         catalogue.readings(Message(f"base{number}/bridge/devices", b'[{"ieee_address":"1"}]', RECEIVED))
     assert len(catalogue.learned["addresses"]) <= 50
-    assert len(catalogue.learned["plain_scalar"]) <= 50
+    assert sum(map(len, catalogue.learned["plain_scalar"].values())) <= 50
     assert all(len(topics) <= 32 for topics in catalogue.learned["plain_scalar"].values())
     assert len(catalogue.learned["tasmota"]) <= 50
     assert len(catalogue.learned["zigbee2mqtt"]) <= 32

@@ -15,6 +15,8 @@ REFUSED = {
     "beyond a double": b'{"a": 1e400}',
     "5000 digits": b'{"a": ' + b"1" * 5000 + b"}",
     "beyond 64 bits": b'{"a": 18446744073709551616}',
+    "400 digits in a unit to convert": b'{"temp_f": ' + b"1" * 400 + b"}",
+    "a text of 60 digits": b'{"temperature": "' + b"1" * 60 + b'"}',
     "below 64 bits": b'{"a": -9223372036854775809}',
     "lone surrogate": b'{"a": "\\ud800"}',
     "lone surrogate in a key": b'{"\\ud800": 1}',

@@ -97,6 +97,7 @@ def test_commands_that_cannot_be_are_refused():
         (Address("plain_json", "x"), {}, "must have a setting"),
         (Address("morse", "x"), {"state": "ON"}, "convention must be one of"),
         (Address("plain_json", "x"), {"level": float("nan")}, "finite"),
+        (Address("plain_scalar", "x"), {"level": 10**5000}, "64 bits"),
         (Address("plain_json", "x"), {"a/#": 1}, "a setting must be"),
         (Address("plain_json", "x"), {"a": 1, "b/a": 2}, "inside another setting"),
     ]:

@@ -19,7 +19,9 @@ def run(plan, rows):
     group, closed, places = plan.new(), [], []
     for clock, readings in rows:
         for ts, value in readings:
-            places.append(plan.add(group, "t", value, ts=ts, received=ts, evidence=ts, clock=clock))
+            if plan.see(group, ts, ts, clock):
+                closed.extend(plan.close(group, clock))
+            places.append(plan.add(group, "t", value, ts=ts, evidence=ts))
         closed.extend(plan.close(group, clock))
     return closed, places, group
 
@@ -55,6 +57,16 @@ def test_windows_in_any_order_end_as_a_plain_loop_has_them(said, shape, batch):
         assert newest[end].values["warm"] == pytest.approx(fmean(values))
         assert newest[end].values["hot"] == max(values)
     assert LATE not in places
+
+
+@given(readings, st.sampled_from([10, 15, 40]), st.integers(1, 7))
+def test_windows_with_a_short_memory_account_for_every_reading(said, corrections, batch):
+    """However few windows are kept for correction, each reading is in the newest revision of its windows, or was said to be late."""
+    plan = WindowPlan.of({"n": ("count", "t")}, length=10 * SECOND, corrections=corrections * SECOND)
+    rows = [(0, said[i : i + batch]) for i in range(0, len(said), batch)] + [(10_000 * SECOND, [])]
+    closed, places, _ = run(plan, rows)
+    newest = {c.end: c.readings for c in closed}
+    assert sum(newest.values()) == len(said) - places.count(LATE)
 
 
 @given(readings)
@@ -118,7 +130,8 @@ def test_evidence_is_the_newest_of_the_window():
     plan = WindowPlan.of(AGGREGATES, length=10 * SECOND)
     group = plan.new()
     for evidence in (5, 9, 7):
-        plan.add(group, "t", 1.0, ts=T0, received=T0 + 99, evidence=evidence, clock=0)
+        plan.see(group, T0, T0 + 99, 0)
+        plan.add(group, "t", 1.0, ts=T0, evidence=evidence)
     assert next(plan.close(group, 20 * SECOND)).evidence == 9
 
 

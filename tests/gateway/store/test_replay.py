@@ -30,7 +30,7 @@ T0 = 1_760_000_000_000_000_000
 GROUP = (("device", "a"),)
 
 
-def outcome(kind, number, kept):
+def outcome(kind, number, kept):  # noqa: PLR0911  # one per kind
     """Make the effect of a kind that the flows would give at journal row `number`."""
     at = T0 + number * 10**9
     match kind:
@@ -81,7 +81,7 @@ def test_any_crash_and_any_replay_end_the_same(tmp_path_factory, kept, dump, raw
             store = None  # its connection goes as a killed process' would: what was not committed is gone
             gc.collect()
             store = Store(torn, raw=raw, linger=linger)
-            at = round(committed * back)
+            at = committed = round(committed * back)  # a snapshot of the flows: they never take up later than where they came again
     store.write(effects[at:])
     store.close()
     assert dump(torn) == dump(whole)

@@ -189,6 +189,15 @@ def test_a_reading_out_of_order_is_kept(path, kept):
         assert reader.series()[0].count == 3
 
 
+def test_a_reading_twice_in_one_batch_is_one(path, kept):
+    """The same reading twice in a batch is stored and counted once."""
+    with Store(path) as store:
+        store.write([kept(1), kept(2), kept(1), kept(2)])
+    with StoreReader(path) as reader:
+        assert [one.id >> 20 for one in reader.history("t1")] == [1, 2]
+        assert reader.series()[0].count == 2
+
+
 def test_devices_are_as_last_learned(path, kept):
     """What is known of a device is the newest; first and last seen span everything; a device known only by readings is listed too."""
     learned = [DeviceLearned("t1", "tasmota", "tele/t1", {}, T0), DeviceLearned("t1", "tasmota", "cmnd/t1", {"room": "attic"}, T0 + 5)]
@@ -230,8 +239,15 @@ def test_commands_stand_where_their_furthest_fact_says(path):
         store.write([command(1), fact(1, "sent")])
     with StoreReader(path) as reader:
         assert {one.id: one.state for one in reader.commands()} == {
-            **{"c1": "confirmed", "c2": "failed", "c3": "sent", "c4": "expired", "c5": "superseded", "c6": "refused"},
-            **{"c7": "requested", "c8": "requested", "c20": "sent"},
+            "c1": "confirmed",
+            "c2": "failed",
+            "c3": "sent",
+            "c4": "expired",
+            "c5": "superseded",
+            "c6": "refused",
+            "c7": "requested",
+            "c8": "requested",
+            "c20": "sent",
         }
         counts = reader.counts().commands
         assert counts["requested"] == 9 == sum(counts.values()) - counts["requested"] - counts["sent"]
