@@ -223,7 +223,7 @@ SYNONYMS: Final[Mapping[str, str]] = {
 
 BARE: Final[Mapping[str, tuple[str, float, float]]] = {
     "humidity": ("%", 0, 100), "soil_moisture": ("%", 0, 100), "state_of_charge": ("%", 0, 100), "battery": ("%", 5, 100),
-    "voltage": ("V", -999, 999), "battery_voltage": ("V", -999, 999), "current": ("A", -999, 999), "power": ("W", -1e9, 1e9),
+    "voltage": ("V", -999, 999), "battery_voltage": ("V", -999, 999), "current": ("A", -50, 50), "power": ("W", -1e9, 1e9),
     "frequency": ("Hz", 40, 70), "co2": ("ppm", 0, 100_000), "eco2": ("ppm", 0, 100_000), "rssi": ("dBm", -200, -1),
     "snr": ("dB", -100, 100), "latitude": ("°", -90, 90), "longitude": ("°", -180, 180), "wind_direction": ("°", 0, 360),
     "pm1": ("µg/m³", 0, 100_000), "pm25": ("µg/m³", 0, 100_000), "pm10": ("µg/m³", 0, 100_000), "linkquality": ("lqi", 0, 255),

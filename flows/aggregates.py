@@ -164,7 +164,9 @@ AGGREGATES: dict[str, Aggregate] = {
     "max": Aggregate("extremes", lambda s: s[1] if s else None, "the largest"),
     "first": Aggregate("ends", lambda s: s[1] if s else None, "the one with the earliest event time"),
     "last": Aggregate("ends", lambda s: s[3] if s else None, "the one with the latest event time"),
-    "stddev": Aggregate("spread", lambda s: sqrt(max(s[2], 0.0) / (s[0] - 1)) if s[0] > 1 else None, "sample standard deviation; none for one reading"),
+    "stddev": Aggregate(
+        "spread", lambda s: sqrt(max(s[2], 0.0) / (s[0] - 1)) if s[0] > 1 else None, "sample standard deviation; none for one reading"
+    ),
     "p50": Aggregate("sketch", _quantile(0.50), "the median, within 2 % of the value"),
     "p95": Aggregate("sketch", _quantile(0.95), "the 95th percentile, within 2 % of the value"),
     "p99": Aggregate("sketch", _quantile(0.99), "the 99th percentile, within 2 % of the value"),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import FixedPartitionedSource
-from bytewax.operators import StatefulBatchLogic
+from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink
 
 from flows.normaliser import STORE, Item
@@ -42,6 +42,7 @@ def build(
     flow = Dataflow(FLOW_ID)
     rows = op.input("journal", flow, source)
     routed = op.branch("route", rows, lambda item: item[0] != STORE)
-    effects = op.stateful_batch("shards", routed.trues, lambda snapshot: ShardLogic(shard(snapshot)))
-    op.output("store", op.merge("effects", routed.falses, effects), sink)
+    slices: KeyedStream[Slice] = cast("KeyedStream[Slice]", routed.trues)
+    effects = op.stateful_batch("shards", slices, lambda snapshot: ShardLogic(shard(snapshot)))
+    op.output("store", op.merge("effects", cast("KeyedStream[list[Effect]]", routed.falses), effects), sink)
     return flow

@@ -83,9 +83,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 class JournalSource(FixedPartitionedSource[Item, bytes]):
     """The journal as a Bytewax source: one partition, fixed for good."""
 
-    def __init__(
-        self, directory: Path, bell: Bell, normaliser: Callable[[bytes | None], Normaliser], stopping: threading.Event
-    ) -> None:
+    def __init__(self, directory: Path, bell: Bell, normaliser: Callable[[bytes | None], Normaliser], stopping: threading.Event) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser

@@ -95,7 +95,9 @@ class Normaliser:
             yield Counted("total", "", "", term, total)
         yield Progressed(self.offset, self._messages, at)
 
-    def _take_entry(self, row: Row, number: int, entry: Entry, effects: list[Effect], shards: dict[int, list[tuple[str, Group, Reading]]]) -> None:
+    def _take_entry(
+        self, row: Row, number: int, entry: Entry, effects: list[Effect], shards: dict[int, list[tuple[str, Group, Reading]]]
+    ) -> None:
         place = row.offset << 20 | number << 10
         if entry.flags & Flag.REPEATED:
             self._outcome("", "duplicates")

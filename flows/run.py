@@ -19,7 +19,7 @@ from flows.journal_source import JournalSource
 from flows.normaliser import Normaliser
 from flows.shard import Shard
 from flows.spec import load_flows
-from flows.store_sink import StoreSink
+from flows.store_sink import Retention, StoreSink
 from gateway import logs
 from gateway.findings import ConfigError, load_folder
 from gateway.journal.bell import Bell
@@ -49,11 +49,12 @@ def run(config: Path, data: Path) -> None:
     def normaliser(snapshot: bytes | None) -> Normaliser:
         return Normaliser(flows, profiles, retained=retained, series_limit=settings.limits.series, snapshot=snapshot)
 
+    destinations = ["mqtt", *(["influxdb"] if settings.influxdb else [])]
     store = Store(data / "store.db", raw=settings.history.raw)
     graph = build(
         JournalSource(journal, Bell(journal / "bell"), normaliser, stopping),
         lambda snapshot: Shard(flows, snapshot),
-        StoreSink(store, Bell(data / "store.bell")),
+        StoreSink(store, Bell(data / "store.bell"), Retention(settings.history.keep, data / "delivery", destinations)),
     )
     log.info("flows run", flows=[f.name for f in flows])
     run_main(graph, epoch_interval=timedelta(microseconds=settings.flows.snapshot / 1000), recovery_config=RecoveryConfig(recovery))

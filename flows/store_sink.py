@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import chain
+from pathlib import Path
+from time import monotonic, time_ns
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from gateway.journal.bell import Bell
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Effect, WindowClosed
+from gateway.store.positions import delivered
 from gateway.store.store import Store
 
 Effects = list[Effect]
+_PRUNE_EVERY = 3600.0
+_PRUNED_AT_ONCE = 20_000
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact))
+
+
+class Retention:
+    """Delete what is older than `history.keep` (ns) and has gone wherever it has to go, some at a time, once an hour."""
+
+    def __init__(self, keep: int, folder: Path, destinations: Collection[str]) -> None:
+        self._keep = keep
+        self._folder = folder
+        self._destinations = destinations
+        self._next = 0.0
+
+    def step(self, store: Store) -> None:
+        """Delete some, if it is time."""
+        if monotonic() < self._next:
+            return
+        gone = store.prune(time_ns() - self._keep, delivered(self._folder, self._destinations), most=_PRUNED_AT_ONCE)
+        self._next = monotonic() + (_PRUNE_EVERY if gone < _PRUNED_AT_ONCE else 0.0)
 
 
 class StorePartition(StatefulSinkPartition[Effects, None]):
@@ -21,9 +44,10 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
     each snapshot the store is made durable, so that no snapshot is ever ahead of it.
     """
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, retention: Retention) -> None:
         self._store = store
         self._bell = bell
+        self._retention = retention
 
     def write_batch(self, values: list[Effects]) -> None:
         """Write what came together, in order."""
@@ -34,6 +58,7 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
             self._bell.ring()
 
     def snapshot(self) -> None:
+        self._retention.step(self._store)
         self._store.sync()
 
     def close(self) -> None:
@@ -43,9 +68,10 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
 class StoreSink(FixedPartitionedSink[Effects, None]):
     """The store as a Bytewax sink. One partition, fixed for good: SQLite has one writer."""
 
-    def __init__(self, store: Store, bell: Bell) -> None:
+    def __init__(self, store: Store, bell: Bell, retention: Retention) -> None:
         self._store = store
         self._bell = bell
+        self._retention = retention
 
     def list_parts(self) -> list[str]:
         return ["store"]
@@ -54,4 +80,4 @@ class StoreSink(FixedPartitionedSink[Effects, None]):
         return 0
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> StorePartition:  # noqa: ARG002  Bytewax's signature
-        return StorePartition(self._store, self._bell)
+        return StorePartition(self._store, self._bell, self._retention)

@@ -9,7 +9,7 @@ from typing import Any
 from flows.expressions import Flaw, Scope
 from gateway.findings import hint
 
-MISSING = "–"  # noqa: RUF001 - an en dash is meant
+MISSING = "–"
 """Stands for a value that is not there."""
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
@@ -22,7 +22,7 @@ class Template:
 
     >>> Template("{device} at {warm:.1f} °C, {hot}").render({"device": "t1", "warm": 28.04})
     't1 at 28.0 °C, –'
-    """  # noqa: RUF002 - an en dash is meant
+    """
 
     __slots__ = ("_parts", "source")
 

@@ -90,7 +90,9 @@ def _in_order(
         if not same(wanted, found)
     ]
     wrong += [f"{what} {number}: expected {text(wanted)}, got none" for number, wanted in enumerate(expected[len(got) :], len(got) + 1)]
-    return wrong + [f"{what} {number}: expected none, got {text(found)}" for number, found in enumerate(got[len(expected) :], len(expected) + 1)]
+    return wrong + [
+        f"{what} {number}: expected none, got {text(found)}" for number, found in enumerate(got[len(expected) :], len(expected) + 1)
+    ]
 
 
 def _is_command(wanted: ExpectedCommand, got: CommandRequested) -> bool:
@@ -127,7 +129,7 @@ def _alert_text(alert: ExpectedAlert | AlertChanged) -> str:
 
 
 def _window_text(window: WindowClosed) -> str:
-    return f"window to {clock_text(window.end)} revision {window.revision} {({**dict(window.group), **window.values})}"
+    return f"window to {clock_text(window.end)} revision {window.revision} { ({**dict(window.group), **window.values}) }"
 
 
 def _expected_window_text(window: ExpectedWindow) -> str:

@@ -58,7 +58,9 @@ class WindowPlan:
     slots: dict[str, tuple[int, ...]]
 
     @classmethod
-    def of(cls, aggregates: dict[str, tuple[str, str]], *, length: int, slide: int = 0, lateness: int = 0, corrections: int = 0) -> WindowPlan:
+    def of(
+        cls, aggregates: dict[str, tuple[str, str]], *, length: int, slide: int = 0, lateness: int = 0, corrections: int = 0
+    ) -> WindowPlan:
         """Plan windows for aggregates given as {name: (function, metric)}; aggregates that can share an accumulator do."""
         kinds: list[tuple[str, str]] = []
         columns = []
@@ -153,8 +155,7 @@ class WindowPlan:
             group[CLOSED] = end
             yield self._result(group, end, corrected=False)
             group[NEXT] = self._following(group, end)
-        if reached > group[CLOSED]:
-            group[CLOSED] = reached
+        group[CLOSED] = max(group[CLOSED], reached)
         self._forget(group)
 
     def _following(self, group: list[Any], end: int) -> int:

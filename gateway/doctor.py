@@ -6,7 +6,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from gateway.ledger import Ledger, balance, stuck
-from gateway.status import GATEWAY_STATE, read_books, read_ledger, read_state, read_up
+from gateway.status import GATEWAY_STATE, deliveries, read_books, read_ledger, read_state, read_up
 
 _PATIENCE = 10.0
 """Seconds that a reading may take from one stage to the next before it is missed: ticks come at least that often while anything is open."""
@@ -22,7 +22,7 @@ def examine(data: Path) -> list[str]:
     state = read_state(data / GATEWAY_STATE)
     if state.get("link") != "connected":
         complaints.append(f"link: {state.get('link', 'not started')}")
-    for name, delivery in state.get("delivery", {}).items():
+    for name, delivery in deliveries(data).items():
         if delivery.get("error"):
             complaints.append(f"delivery to {name}: {delivery['error']}")
     return complaints + _stuck(data, ledger)

@@ -11,8 +11,11 @@ import structlog
 def configure(*, quiet: bool = False) -> None:
     """Send logs to stderr, for people on a terminal and as JSON Lines otherwise; `quiet` leaves only errors."""
     tty = sys.stderr.isatty()
-    shared = [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=not tty)]
-    renderer = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
+    shared: list[structlog.typing.Processor] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=not tty),
+    ]
+    renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),

@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import aiomqtt
 import structlog
 
 from devices.catalogue import Catalogue
@@ -19,6 +19,10 @@ from gateway import logs
 from gateway.commands.book import Book
 from gateway.commands.dispatcher import Dispatcher, dispatch
 from gateway.commands.reported import Reported
+from gateway.delivery.delivery import Delivery
+from gateway.delivery.destination import Destination
+from gateway.delivery.influx import Influx, InfluxTarget
+from gateway.delivery.mqtt import Mqtt
 from gateway.findings import ConfigError, load_folder
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
@@ -104,7 +108,20 @@ class Gateway:
         return self._woken[-1]
 
     def _parts(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        return [self._commands(), self._watch(stop)]
+        return [self._commands(), self._watch(stop), *(self._delivery(to).run() for to in self._destinations())]
+
+    def _destinations(self) -> Iterator[Destination]:
+        settings = self._settings
+        connect = partial(self.endpoint.client, f"{settings.client_id}-events")
+        yield Mqtt(connect, where=str(self.endpoint), site=settings.site, readings=settings.publish.readings)
+        if settings.influxdb:
+            influx = settings.influxdb
+            target = InfluxTarget(influx.url, influx.org, influx.bucket, influx.token)
+            yield Influx(target, site=settings.site, labels=influx.tags, batch=influx.batch)
+
+    def _delivery(self, destination: Destination) -> Delivery:
+        cursor = self._data / "delivery" / f"{destination.name}.db"
+        return Delivery(destination, store=self._data / "store.db", cursor=cursor, news=self._wake_up())
 
     async def _reader(self) -> StoreReader:
         """Open the store, which the flows make when they first start."""
@@ -121,10 +138,9 @@ class Gateway:
             book, Reported(reader), Catalogue(load_folder(self._config / "devices", Profile, root=self._config)), self._journal
         )
         backoff = Backoff()
-        await dispatch(dispatcher, lambda: self._client("commands"), self._wake_up(), retry=backoff.delay)
-
-    def _client(self, part: str) -> aiomqtt.Client:
-        return self.endpoint.client(f"{self._settings.client_id}-{part}")
+        await dispatch(
+            dispatcher, partial(self.endpoint.client, f"{self._settings.client_id}-commands"), self._wake_up(), retry=backoff.delay
+        )
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""
@@ -139,7 +155,7 @@ class Gateway:
             await asyncio.sleep(_STATE_EVERY)
 
     def _save_state(self, link: str) -> None:
-        write_state(self._data / GATEWAY_STATE, {"link": link, "delivery": {}})
+        write_state(self._data / GATEWAY_STATE, {"link": link})
 
 
 def main() -> int:

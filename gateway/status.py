@@ -6,9 +6,12 @@ import fcntl
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic, sleep, time_ns
 from typing import Any, TextIO
 
+import msgspec
+
+from gateway.delivery.state import read_state as read_delivery
 from gateway.journal.reader import newest_row, total_at
 from gateway.ledger import Books, Ledger, balance
 from gateway.store.reader import StoreReader
@@ -108,9 +111,19 @@ def status(data: Path) -> dict[str, Any]:
             document["store"] = {"points": size.points, "bytes": size.bytes}
     except StoreError as error:
         document["store"] = {"points": 0, "bytes": 0, "error": str(error)}
-    document["delivery"] = state.get("delivery", {})
+    document["delivery"] = deliveries(data)
     document["memory"] = {name: memory(pid) for name, pid in up.get("processes", {}).items()} if up else {}
     return document
+
+
+def deliveries(data: Path) -> dict[str, dict[str, Any]]:
+    """Give how each destination stands that rows were ever delivered to."""
+    try:
+        with StoreReader(data / "store.db") as reader:
+            found = [read_delivery(path.stem, path, reader, now=time_ns()) for path in sorted((data / "delivery").glob("*.db"))]
+    except StoreError:
+        return {}
+    return {one.name: {k: v for k, v in msgspec.structs.asdict(one).items() if k not in {"name", "streams"}} for one in found}
 
 
 def memory(pid: int) -> int:

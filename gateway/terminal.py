@@ -8,7 +8,7 @@ from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -51,7 +51,7 @@ class Terminal:
         self._ledger: tuple[float, Ledger] | None = None
         self.link = "connecting"
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live = Live(console=self._console, refresh_per_second=4, transient=True)
             self._live.start()
@@ -161,7 +161,9 @@ class Terminal:
             table.add_column(column, no_wrap=True, overflow="ellipsis")
         for device in devices[:_ROWS]:
             ago = (time_ns() - device.last_seen) / 1e9 if device.last_seen else None
-            worth = sorted((s for s in device.series if not isinstance(s.value, str)), key=lambda s: (s.metric in _HOUSEKEEPING, s.unit is None))
+            worth = sorted(
+                (s for s in device.series if not isinstance(s.value, str)), key=lambda s: (s.metric in _HOUSEKEEPING, s.unit is None)
+            )
             said = [_reading(s.metric, s.channel, s.value, s.unit) for s in worth][:3]
             table.add_row(device.device, device.convention, "  ".join(said), "–" if ago is None else f"{max(ago, 0):.0f} s ago")
         if len(devices) > _ROWS:

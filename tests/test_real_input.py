@@ -50,7 +50,9 @@ def test_real_payloads_over_a_real_broker_become_the_expected_readings(conventio
     with StoreReader(sluice.data / "store.db") as reader:
         stored = defaultdict(list)
         for kept in reader.readings_after(0, 1_000_000):
-            stored[kept.id >> 10].append({n: getattr(kept.reading, n) for n in ("device", "metric", "channel", "key", "value", "unit", "raw_value", "ts")})
+            stored[kept.id >> 10].append(
+                {n: getattr(kept.reading, n) for n in ("device", "metric", "channel", "key", "value", "unit", "raw_value", "ts")}
+            )
         dead = {letter.id >> 10: letter.reason for letter in reader.dead_letters(newest=10_000)}
     required = 0
     for row, place in zip(rows, places, strict=True):
@@ -131,7 +133,19 @@ def _replay(sluice, mosquitto, until, recording, unit):
     (sluice.config / "gateway.yaml").write_text(f'broker: {{url: "{mosquitto.url}"}}\n')
     (sluice.config / "flows" / "hourly.yaml").write_text(FLOW)
     with sluice.up():
-        words = ["--recording", str(recording), "--device", "machine", "--metric", "temperature", "--unit", unit, "--speed", "max", "--shift-to-now"]
+        words = [
+            "--recording",
+            str(recording),
+            "--device",
+            "machine",
+            "--metric",
+            "temperature",
+            "--unit",
+            unit,
+            "--speed",
+            "max",
+            "--shift-to-now",
+        ]
         replayed = sluice.json("simulate", *words, "--broker-url", mosquitto.url)
         with recording.open() as lines:
             rows = list(csv.DictReader(lines))

@@ -28,12 +28,13 @@ class PasswordPlugin(BaseAuthPlugin):
 
     def __init__(self, context: BrokerContext) -> None:
         super().__init__(context)
-        self._expected = (context.config.username, context.config.password) if context.config else ("", "")  # type: ignore[union-attr]
+        self._expected = (context.config.username, context.config.password) if context.config else ("", "")
 
     async def authenticate(self, *, session: Session) -> bool | None:
         """Compare in constant time."""
         given = (session.username or "", session.password or "")
-        return all([compare_digest(str(a).encode(), str(b).encode()) for a, b in zip(given, self._expected, strict=True)])
+        same = [compare_digest(str(a).encode(), str(b).encode()) for a, b in zip(given, self._expected, strict=True)]
+        return all(same)
 
 
 def configuration(listen: str, username: str | None, password: str) -> dict[str, Any]:

@@ -140,7 +140,9 @@ _fact_of = msgspec.msgpack.Decoder(CommandFact)
 
 
 def _fact(command: Command, state: CommandState, attempt: int, detail: str, now: int) -> CommandFact:
-    return CommandFact(f"{command.id}/{state}/{attempt}", command.id, command.device, command.flow, state, attempt, command.settings, detail, now)
+    return CommandFact(
+        f"{command.id}/{state}/{attempt}", command.id, command.device, command.flow, state, attempt, command.settings, detail, now
+    )
 
 
 def _command(row: Sequence[Any]) -> Command:

@@ -123,7 +123,8 @@ class Delivery:
     async def _rest(self) -> None:
         """Wait for news; and for the destination's `linger`, so that batches fill."""
         try:
-            await asyncio.wait_for(self._news.wait(), self._poll)
+            async with asyncio.timeout(self._poll):
+                await self._news.wait()
         except TimeoutError:
             return
         finally:

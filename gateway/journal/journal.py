@@ -9,8 +9,8 @@ from pathlib import Path
 from time import monotonic_ns, time_ns
 
 from gateway.journal.bell import Bell
-from gateway.journal.row import Entry, Kind, Row, pack, pack_facts
 from gateway.journal.reader import newest_row
+from gateway.journal.row import Entry, Kind, Row, pack, pack_facts
 from gateway.journal.segment import Durability, Segment, first_offset, segment_path, segments
 from gateway.store.effects import CommandFact
 

@@ -42,9 +42,9 @@ class JournalReader:
         holding = [p for p in found if first_offset(p) <= self.offset + 1]
         if not holding:
             if found:
-                raise LookupError(f"journal {self.directory.name}: row {self.offset + 1} was asked for, the oldest kept is {first_offset(found[0])}")
-            return False
-        if holding[-1].stat().st_size == 0:  # created, its table not committed yet
+                raise LookupError(
+                    f"journal {self.directory.name}: row {self.offset + 1} was asked for, the oldest kept is {first_offset(found[0])}"
+                )
             return False
         self._segment = Segment(holding[-1])
         return True

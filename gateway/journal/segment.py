@@ -38,12 +38,11 @@ class Segment:
 
     def __init__(self, path: Path, *, write: Durability | None = None) -> None:
         self.path = path
-        mode = "rwc" if write else "rw"
-        self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+        if write and not path.exists():
+            _create(path)
+        self._db = _connect(path)
         if write:
-            self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if write == 'strict' else 'NORMAL'}")
-            self._db.execute(_SCHEMA)
 
     def append(self, row: Row) -> None:
         """Commit one row."""
@@ -74,6 +73,22 @@ class Segment:
 
     def close(self) -> None:
         self._db.close()
+
+
+def _create(path: Path) -> None:
+    """Make an empty segment under another name and rename it: a reader never sees one without its table."""
+    fresh = path.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    fresh.touch()
+    db = _connect(fresh)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute(_SCHEMA)
+    db.close()
+    fresh.rename(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
 
 
 def _values(row: Row) -> tuple[int | bytes, ...]:

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, MQTTErrorCode, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -178,6 +178,7 @@ class Link(threading.Thread):
     def _take_in(self) -> None:
         """Read until the socket is drained (and `linger` has passed) or the batch is full, then commit and acknowledge."""
         give_up = monotonic() + self._linger if self._linger else 0.0
+        sock: Any
         while len(self._batch) < BATCH and (sock := self._client.socket()) is not None:
             self._client.loop_read()
             wait = max(0.0, give_up - monotonic()) if give_up and self._batch else 0.0

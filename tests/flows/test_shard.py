@@ -59,8 +59,15 @@ def flows(tmp_path_factory):
 
 def reading(device, ts, value, received=None):
     return Reading(
-        device=device, metric="temperature", key="temperature", value=value, raw_value=value, ts=ts, received=received or ts,
-        time_source="device", convention="test",
+        device=device,
+        metric="temperature",
+        key="temperature",
+        value=value,
+        raw_value=value,
+        ts=ts,
+        received=received or ts,
+        time_source="device",
+        convention="test",
     )
 
 
@@ -77,7 +84,8 @@ def decisions(effects):
 
 
 rows = st.lists(
-    st.tuples(st.integers(0, 3), st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(-40, 5), st.integers(15, 40)), max_size=4)), max_size=40
+    st.tuples(st.integers(0, 3), st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(-40, 5), st.integers(15, 40)), max_size=4)),
+    max_size=40,
 )
 
 
@@ -113,7 +121,9 @@ def test_alert_says_why_and_commands_follow(flows):
     assert (cleared.state, cleared.episode, cleared.why["rule"]) == ("cleared", raised.episode, "warm < 26.0")
     assert (on.device, on.settings, on.cause) == ("fan-t1", {"state": "ON"}, raised.id)
     assert off.settings == {"state": "OFF"}
-    assert on.expires == T0 + (10 + 1 + 30) * S, "from the newest reading of the window on: its length, its lateness, and what the flow allows"
+    assert on.expires == T0 + (10 + 1 + 30) * S, (
+        "from the newest reading of the window on: its length, its lateness, and what the flow allows"
+    )
 
 
 def test_corrections_never_trigger(flows):
@@ -139,7 +149,9 @@ def test_command_from_a_backlog_is_stale_from_its_own_time(flows):
 def test_flow_without_windows_decides_at_once_and_takes_nothing_out_of_order(flows):
     """With window: none each reading decides; one older than the last decided is late."""
     shard = Shard(flows[2:])
-    effects = shard.step(row(0, *items(flows[2:], reading("t1", T0, 31.0), reading("t1", T0 - S, 20.0), reading("t1", T0 + S, 29.0)), tick=True))
+    effects = shard.step(
+        row(0, *items(flows[2:], reading("t1", T0, 31.0), reading("t1", T0 - S, 20.0), reading("t1", T0 + S, 29.0)), tick=True)
+    )
     assert [e.state for e in effects if isinstance(e, AlertChanged)] == ["raised", "cleared"]
     assert {(e.term, e.value) for e in effects if isinstance(e, Counted) and e.scope == "every"} == {("windowed", 2), ("late", 1)}
 

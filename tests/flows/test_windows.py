@@ -92,7 +92,9 @@ def test_window_of_an_idle_group_closes_by_the_journals_time():
 def test_window_waits_for_lateness():
     """A reading within the lateness enters its window as if it had come in time."""
     plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, lateness=5 * SECOND)
-    closed, places, _ = run(plan, [(0, [(T0 + 1 * SECOND, 1.0)]), (0, [(T0 + 14 * SECOND, 9.0)]), (0, [(T0 + 9 * SECOND, 3.0)]), (0, [(T0 + 15 * SECOND, 9.0)])])
+    closed, places, _ = run(
+        plan, [(0, [(T0 + 1 * SECOND, 1.0)]), (0, [(T0 + 14 * SECOND, 9.0)]), (0, [(T0 + 9 * SECOND, 3.0)]), (0, [(T0 + 15 * SECOND, 9.0)])]
+    )
     assert places == [WINDOWED] * 4
     assert [(c.readings, c.values["warm"], c.revision) for c in closed] == [(2, 2.0, 1)]
 

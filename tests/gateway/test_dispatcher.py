@@ -61,7 +61,10 @@ class Rig:
 
         async def run():
             heard = []
-            async with aiomqtt.Client(self.broker.host, self.broker.port) as listener, aiomqtt.Client(self.broker.host, self.broker.port) as client:
+            async with (
+                aiomqtt.Client(self.broker.host, self.broker.port) as listener,
+                aiomqtt.Client(self.broker.host, self.broker.port) as client,
+            ):
                 await listener.subscribe("#", qos=1)
                 for at in seconds:
                     self.now = T0 + int(at * S)
@@ -69,8 +72,9 @@ class Rig:
                 await client.publish("end", qos=1)
                 async for message in listener.messages:
                     if message.topic.value == "end":
-                        return heard
+                        break
                     heard.append(message.payload.decode())
+                return heard
 
         return asyncio.run(run())
 

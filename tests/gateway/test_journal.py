@@ -68,7 +68,11 @@ def test_journal_goes_on_after_reopening(open_journal, tmp_path):
     journal = open_journal()
     journal.append_messages([Entry("c", b"3")])
     rows = read_all(tmp_path / "0")
-    assert [(r.offset, r.kind, r.count, r.total) for r in rows] == [(1, Kind.MESSAGES, 2, 2), (2, Kind.TICK, 0, 2), (3, Kind.MESSAGES, 1, 3)]
+    assert [(r.offset, r.kind, r.count, r.total) for r in rows] == [
+        (1, Kind.MESSAGES, 2, 2),
+        (2, Kind.TICK, 0, 2),
+        (3, Kind.MESSAGES, 1, 3),
+    ]
     assert total_at(tmp_path / "0", 2) == 2
     assert newest_row(tmp_path / "0").offset == 3
 
@@ -132,7 +136,9 @@ def test_redelivery_tells_repeats_from_new_messages_over_a_restart(open_journal,
     """DUP opens the check; topic and payload under the packet id decide; another session knows nothing."""
     journal = open_journal()
     journal.connected(session_present=False)
-    journal.append_messages([Entry("t", b"one", 1), Entry("t", b"two", 2), Entry("t", b"newer", 1), Entry("t", b"", 2, Flag.DUP | Flag.REPEATED)])
+    journal.append_messages(
+        [Entry("t", b"one", 1), Entry("t", b"two", 2), Entry("t", b"newer", 1), Entry("t", b"", 2, Flag.DUP | Flag.REPEATED)]
+    )
     memory = Redelivery.from_journal(tmp_path / "0", journal.session)
     assert memory.is_repeat(1, "t", b"newer")
     assert not memory.is_repeat(1, "t", b"one"), "the id was used again since"

@@ -26,8 +26,14 @@ class Gateway:
         self.states = []
         endpoint = settings.pop("endpoint", Endpoint.of(Broker(), broker.url))
         self.link = Link(
-            endpoint, self.journal, site="here", client_id="sluice-here", subscriptions=[Subscription("#")],
-            state_file=directory / "subscriptions", on_state=self.states.append, **settings,
+            endpoint,
+            self.journal,
+            site="here",
+            client_id="sluice-here",
+            subscriptions=[Subscription("#")],
+            state_file=directory / "subscriptions",
+            on_state=self.states.append,
+            **settings,
         )
         self.link.start()
 
@@ -69,7 +75,10 @@ def publish(broker, topic, *payloads, retain=False, qos=1):
     """Publish with mosquitto's own client; it returns when the broker has it."""
     subprocess.run(
         ["mosquitto_pub", "-h", broker.host, "-p", str(broker.port), "-t", topic, "-q", str(qos), "-l", *(["-r"] if retain else [])],
-        input="\n".join(payloads), text=True, check=True, timeout=30,
+        input="\n".join(payloads),
+        text=True,
+        check=True,
+        timeout=30,
     )
 
 
@@ -146,14 +155,45 @@ def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_link_over_tls_verifies_the_broker(mosquitto_with, start, until, tmp_path, free_port):
     """With the right CA the link connects over TLS; with another it never does, and says why."""
+
     def openssl(*words):
         subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=tmp_path)
 
     for name in ("ca", "other"):
-        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.pem", "-days", "2", "-subj", f"/CN={name}")
+        openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-keyout",
+            f"{name}.key",
+            "-out",
+            f"{name}.pem",
+            "-days",
+            "2",
+            "-subj",
+            f"/CN={name}",
+        )
     openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=localhost")
     (tmp_path / "names").write_text("subjectAltName=DNS:localhost")
-    openssl("x509", "-req", "-in", "broker.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", "broker.pem", "-days", "2", "-extfile", "names")
+    openssl(
+        "x509",
+        "-req",
+        "-in",
+        "broker.csr",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-out",
+        "broker.pem",
+        "-days",
+        "2",
+        "-extfile",
+        "names",
+    )
     port = free_port()
 
     def trusting(ca):

@@ -109,7 +109,7 @@ def test_a_poison_point_stands_alone(influx, store, make, to_influx, running, dr
 
 
 def test_many_poison_points_stand_alone(influx, store, make, to_influx, running, drained):
-    """A fifth of the rows are refused, by the server or before it is asked: all others are stored, the order of the rest does not matter."""
+    """A fifth of the rows are refused, by the server or before it is asked: all others are stored."""
     influx.named_from = None
     influx.check_types(("power", {}, {"value": "text"}, 1))
     kinds = {0: {"metric": "power"}, 5: {"value": float("nan")}}

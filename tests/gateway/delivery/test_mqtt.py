@@ -1,0 +1,171 @@
+"""Events over MQTT, through a real mosquitto: every outcome once by id, in order, whatever the broker does."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+
+import aiomqtt
+import pytest
+
+from gateway.delivery.mqtt import Mqtt
+
+
+class Listener:
+    """Subscribes with a session that outlives the broker's restarts, and keeps what comes."""
+
+    def __init__(self, broker, *, protocol=aiomqtt.ProtocolVersion.V311):
+        self.broker, self.protocol = broker, protocol
+        self.messages = []
+
+    async def run(self, ready):
+        while True:
+            try:
+                clean = {"clean_start": False} if self.protocol == aiomqtt.ProtocolVersion.V5 else {"clean_session": False}
+                async with aiomqtt.Client(
+                    self.broker.host, self.broker.port, identifier="listener", protocol=self.protocol, **clean
+                ) as client:
+                    await client.subscribe("sluice/#", qos=1)
+                    ready.set()
+                    async for message in client.messages:
+                        self.messages.append(message)
+            except aiomqtt.MqttError:
+                await asyncio.sleep(0.05)
+
+    def events(self):
+        return [(str(message.topic), json.loads(message.payload)) for message in self.messages]
+
+
+@pytest.fixture
+def published(running, so):
+    """Deliver to a broker with a listener beside it, until the listener has so many events; gives what it has."""
+
+    def publish(broker, count, *, between=None, mqtt5=False, **further):
+        async def deliver():
+            protocol = aiomqtt.ProtocolVersion.V5 if mqtt5 else aiomqtt.ProtocolVersion.V311
+            listener, ready = Listener(broker, protocol=protocol), asyncio.Event()
+            listening = asyncio.create_task(listener.run(ready))
+            await ready.wait()
+
+            def connect():
+                port = broker.port if ready.is_set() else 1  # a listener must be there first: not every broker keeps its session
+                return aiomqtt.Client(broker.host, port, identifier="sluice-events", protocol=protocol, timeout=2.0)
+
+            destination = Mqtt(connect, where=f"{broker.host}:{broker.port}", site="green/house", mqtt5=mqtt5, **further)
+            async with running(destination):
+                if between:
+                    await between(listener, ready)
+                await so(lambda: len({event["id"] for _, event in listener.events()}) >= count)
+            listening.cancel()
+            await asyncio.gather(listening, return_exceptions=True)
+            return listener
+
+        return asyncio.run(deliver())
+
+    return publish
+
+
+def test_outcomes_are_published_as_events(mosquitto, store, make, published):
+    """Windows, alerts and a command's life, in order, on their topics, not retained; readings only if asked for."""
+    store.write([make.reading(1), make.window(1), make.alert(1), make.alert(1, "cleared"), make.command(1), make.fact(1, "sent")])
+    listener = published(mosquitto, 5)
+    assert [topic for topic, _ in listener.events()] == [
+        "sluice/green%2Fhouse/windows/climate/t1",
+        "sluice/green%2Fhouse/alerts/climate/t1",
+        "sluice/green%2Fhouse/alerts/climate/t1",
+        "sluice/green%2Fhouse/commands/fan",
+        "sluice/green%2Fhouse/commands/fan",
+    ]
+    assert not any(message.retain for message in listener.messages)
+    assert {message.qos for message in listener.messages} == {1}
+    _, window = listener.events()[0]
+    assert window == {
+        "specversion": "1.0",
+        "id": make.window(1).id,
+        "source": "sluice/green%2Fhouse",
+        "type": "sluice.window.v1",
+        "subject": "t1",
+        "time": "2025-10-09T08:54:20.000000000Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "flow": "climate",
+            "group": {"device": "t1"},
+            "start": "2025-10-09T08:53:20.000000000Z",
+            "end": "2025-10-09T08:54:20.000000000Z",
+            "revision": 1,
+            "count": 6,
+            "values": {"warm": 20.5},
+        },
+    }
+    assert [event["data"]["state"] for _, event in listener.events()[1:]] == ["raised", "cleared", "requested", "sent"]
+
+
+def test_readings_are_published_if_asked_for(mosquitto, store, make, published):
+    """Each reading is an event on its device's and metric's topic, its channel beneath."""
+    store.write([make.reading(1), make.reading(2, "a/b", "x+y", 7, channel="#"), make.alert(1)])
+    listener = published(mosquitto, 3, readings=True)
+    by_topic = dict(listener.events())
+    event = by_topic["sluice/green%2Fhouse/readings/a%2Fb/x%2By/%23"]
+    assert (event["type"], event["id"], event["subject"], event["data"]["value"]) == ("sluice.reading.v1", str(2 << 20), "a/b", 7)
+    assert "sluice/green%2Fhouse/readings/t1/temperature" in by_topic
+
+
+def test_mqtt5_carries_the_attributes_beside(mosquitto, store, make, published):
+    """On MQTT 5 the content type and the event's attributes are properties too."""
+    store.write([make.alert(1)])
+    (message,) = published(mosquitto, 1, mqtt5=True).messages
+    assert message.properties.ContentType == "application/cloudevents+json"
+    assert dict(message.properties.UserProperty)["type"] == "sluice.alert.v1"
+    assert dict(message.properties.UserProperty)["id"] == "a1/raised"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_broker_that_goes_away_loses_nothing(mosquitto, store, make, published, so, number):
+    """The broker is ended in the middle of a backlog and started again: every event arrives, first arrivals in the store's order."""
+    store.write([make.alert(n) for n in range(1, 1_001)])
+
+    async def between(listener, ready):
+        await so(lambda: len(listener.messages) > 50)
+        ready.clear()
+        mosquitto.stop(number)
+        store.write([make.alert(n) for n in range(1_001, 1_101)])
+        await asyncio.to_thread(mosquitto.start)
+        await ready.wait()
+
+    # A killed broker takes along what it had acknowledged and not yet saved or passed on: its listener gets what came after.
+    listener = published(mosquitto, 1_100 if number == signal.SIGTERM else 1_000, between=between, batch=50)
+    first = list(dict.fromkeys(event["id"] for _, event in listener.events()))
+    assert first == sorted(first, key=lambda one: int(one[1:].split("/")[0]))
+    assert len(listener.messages) <= 1_100 + 2 * 50
+
+
+def test_names_that_brokers_refuse_stop_nothing(mosquitto, store, make, published):
+    """Control characters and non-characters, for which a broker closes the connection, go encoded; too long a topic is dead."""
+    hostile = ["nul\0", "line\nbreak", "\x7f", "\x9f", "\ufffe", "\U0010ffff", "wild+#card", "ü😀", "é" * 40_000, "plain"]
+    store.write([make.alert(number, group=(("device", name),)) for number, name in enumerate(hostile, start=1)])
+    listener = published(mosquitto, 9)
+    assert len(listener.messages) == 9
+    assert {event["data"]["group"]["device"] for _, event in listener.events()} == {name for name in hostile if len(name) < 100}
+
+
+def test_a_broker_that_is_not_there_is_waited_for(mosquitto, store, make, running, so, published):
+    """Without a broker nothing is lost and the error names it."""
+    store.write([make.alert(1)])
+    mosquitto.stop()
+
+    async def deliver():
+        destination = Mqtt(lambda: aiomqtt.Client(mosquitto.host, mosquitto.port), where="the broker", site="s")
+        async with running(destination) as delivery:
+
+            async def troubled():
+                state = await delivery.state()
+                return state if state and state.error else None
+
+            return await so(troubled)
+
+    state = asyncio.run(deliver())
+    assert state.error.startswith("the broker: ")
+    assert (state.pending, state.dead) == (1, 0)
+    mosquitto.start()
+    assert len(published(mosquitto, 1).messages) == 1
