@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -164,7 +165,7 @@ class Link(threading.Thread):
             if sock is None:
                 return
             writing = [sock] if self._client.want_write() else []
-            pending = self._endpoint.tls is not None and getattr(sock, "pending", lambda: 0)()
+            pending = _decrypted(sock)
             readable, writable, _ = select.select([sock, self._wake_read], writing, [], 0 if pending else min(self._until_tick(), 1.0))
             if writable:
                 self._client.loop_write()
@@ -178,12 +179,10 @@ class Link(threading.Thread):
     def _take_in(self) -> None:
         """Read until the socket is drained (and `linger` has passed) or the batch is full, then commit and acknowledge."""
         give_up = monotonic() + self._linger if self._linger else 0.0
-        sock: Any
         while len(self._batch) < BATCH and (sock := self._client.socket()) is not None:
             self._client.loop_read()
             wait = max(0.0, give_up - monotonic()) if give_up and self._batch else 0.0
-            pending = self._endpoint.tls is not None and sock.pending()
-            if self._client.socket() is not sock or not (pending or select.select([sock], [], [], wait)[0]):
+            if self._client.socket() is not sock or not (_decrypted(sock) or select.select([sock], [], [], wait)[0]):
                 break
         self._commit()
 
@@ -265,6 +264,11 @@ class Link(threading.Thread):
         if len(payload) > self._payload_limit:
             return Entry(topic, payload[:_OVERSIZE_KEPT], packet_id, flags | Flag.OVERSIZE)
         return Entry(topic, payload, packet_id, flags)
+
+
+def _decrypted(sock: Any) -> bool:
+    """Tell whether bytes wait inside TLS, where `select` does not see them."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _send_at_once(_client: Client, _data: object, opened: Any) -> None:

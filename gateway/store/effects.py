@@ -106,7 +106,11 @@ class DeadLettered(msgspec.Struct, frozen=True):
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """A counter's value now (absolute, so that writing it again is harmless): stage `normalise` or `flow`, scope a device or a flow, term a word of the ledger."""
+    """A counter's value now: absolute, so that writing it again is harmless.
+
+    Stage `total` counts messages by their outcome, `normalise` messages and readings by device, `select` readings passed on by flow (the
+    term) and device, and `shard-N` what became of them by flow (the scope) and device.
+    """
 
     stage: str
     scope: str
