@@ -19,11 +19,12 @@ from flows.journal_source import JournalSource
 from flows.normaliser import Normaliser
 from flows.shard import Shard
 from flows.spec import load_flows
-from flows.store_sink import Retention, StoreSink
+from flows.store_sink import StoreSink
 from gateway import logs
 from gateway.findings import ConfigError, load_folder
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
+from gateway.store.retention import Retention
 from gateway.store.store import Store
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from devices.reading import Reading
 from flows.commands import requests
 from flows.flow import Flow
 from flows.identity import effect_id, group_text
-from flows.triggers import CLEARED_AT, EPISODE, SINCE, STREAK
+from flows.triggers import CLEARED_AT, EPISODE, NUMBER, SINCE, STREAK
 from flows.windows import LATE, WINDOWED, Closed
 from gateway.store.effects import AlertChanged, Counted, Effect, Group, WindowClosed
 
@@ -148,7 +148,8 @@ class FlowShard:
         if change is None:
             return
         group = _group(state)
-        episode = effect_id("e", flow.name, group_text(group), state.trigger[EPISODE])
+        # Numbered too: readings of one event time can raise, clear and raise again.
+        episode = effect_id("e", flow.name, group_text(group), state.trigger[EPISODE], state.trigger[NUMBER])
         alert = AlertChanged(
             id=effect_id("a", episode, change),
             episode=episode,

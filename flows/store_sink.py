@@ -2,39 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import chain
-from pathlib import Path
-from time import monotonic, time_ns
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from gateway.journal.bell import Bell
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Effect, WindowClosed
-from gateway.store.positions import delivered
+from gateway.store.retention import Retention
 from gateway.store.store import Store
 
 Effects = list[Effect]
-_PRUNE_EVERY = 3600.0
-_PRUNED_AT_ONCE = 20_000
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact))
-
-
-class Retention:
-    """Delete what is older than `history.keep` (ns) and has gone wherever it has to go, some at a time, once an hour."""
-
-    def __init__(self, keep: int, folder: Path, destinations: Collection[str]) -> None:
-        self._keep = keep
-        self._folder = folder
-        self._destinations = destinations
-        self._next = 0.0
-
-    def step(self, store: Store) -> None:
-        """Delete some, if it is time."""
-        if monotonic() < self._next:
-            return
-        gone = store.prune(time_ns() - self._keep, delivered(self._folder, self._destinations), most=_PRUNED_AT_ONCE)
-        self._next = monotonic() + (_PRUNE_EVERY if gone < _PRUNED_AT_ONCE else 0.0)
 
 
 class StorePartition(StatefulSinkPartition[Effects, None]):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-RAISED, STREAK, SINCE, EPISODE, CLEARED_AT = range(5)
+RAISED, STREAK, SINCE, EPISODE, CLEARED_AT, NUMBER = range(6)
 """Places in a trigger's state: is an episode open, how often in a row the condition held and since when, the time at which the open (or
-last) episode was raised, when the last one cleared (0: never)."""
+last) episode was raised, when the last one cleared (0: never), how many there were."""
 
 Change = Literal["raised", "cleared"]
 
@@ -37,7 +37,7 @@ class Trigger:
 
     def new(self) -> list[Any]:
         """Make the state of a group that has seen nothing."""
-        return [False, 0, 0, 0, 0]
+        return [False, 0, 0, 0, 0, 0]
 
     def step(self, state: list[Any], values: Mapping[str, Any], *, since: int, time: int) -> Change | None:
         """Evaluate once. `time` is the window's end (or the reading's time), `since` what it speaks of begins with."""
@@ -56,6 +56,7 @@ class Trigger:
         if cooling or state[STREAK] < self.hold_count or time - state[SINCE] < self.hold_time:
             return None
         state[RAISED], state[EPISODE] = True, time
+        state[NUMBER] += 1
         return "raised"
 
     def _clear(self, state: list[Any], values: Mapping[str, Any], time: int) -> Change | None:

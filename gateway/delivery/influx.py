@@ -102,7 +102,7 @@ class Influx:
         """Write all lines; gives those that the server rejects when they stand alone.
 
         A line that the answer names is tried alone. If the server takes it, it counts its lines otherwise (or meant something else): then
-        halves find the bad ones, which costs requests and no point.
+        halves find the bad ones, which costs requests and no point. Lines keep their order: of two for one point the later one stays.
         """
         refused: list[Refused] = []
         parts = [numbered] if numbered else []
@@ -120,7 +120,7 @@ class Influx:
                 trusted = alone is not None
                 if alone is not None:
                     refused.append(Refused(part[at].place, alone.reason))
-                parts.append(part[:at] + part[at + 1 :])
+                parts.append(part if alone is None else part[:at] + part[at + 1 :])
             else:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]

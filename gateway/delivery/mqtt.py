@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -51,44 +51,46 @@ class Mqtt:
         self.streams: tuple[Stream, ...] = ("effects", "readings") if readings else ("effects",)
         self.batch, self.linger = batch, linger
         self._connect, self._where, self._site, self._mqtt5 = connect, where, site, mqtt5
-        self._client: Client | None = None
+        self._connection: tuple[Client, asyncio.Task[str]] | None = None
 
     async def send(self, rows: Sequence[Row]) -> list[Refused]:
-        client = await self._connected()
+        client, lost = await self._connected()
         refused: list[Refused] = []
-        publishing: list[asyncio.Task[None]] = []
+        publishing: list[Coroutine[Any, Any, None]] = []
         for place, row in enumerate(rows):
             where = topic(row, self._site)
             if len(where.encode()) > LONGEST_TOPIC:
                 refused.append(Refused(place, f"the topic must be at most {LONGEST_TOPIC} bytes; got {len(where.encode())}"))
             else:
-                publishing.append(asyncio.ensure_future(self._publish(client, where, event(row, self._site))))
-        done = await asyncio.gather(*publishing, return_exceptions=True)
-        for failure in done:
-            if isinstance(failure, MqttError):
-                await self.close()
-                raise NotNowError(f"{self._where}: {failure}") from failure
-            if failure is not None:
-                raise failure
+                publishing.append(self._publish(client, where, event(row, self._site)))
+        try:
+            await _unless(lost, asyncio.gather(*publishing))
+        except MqttError as error:
+            await self.close()
+            raise NotNowError(f"{self._where}: {error}") from error
         return refused
 
     async def close(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            client, lost = connection
             client.timeout = CLOSING
             with suppress(MqttError):
                 await client.__aexit__(None, None, None)
+            lost.cancel()
 
-    async def _connected(self) -> Client:
-        if self._client is None:
+    async def _connected(self) -> tuple[Client, asyncio.Task[str]]:
+        if self._connection is not None and self._connection[1].done():
+            await self.close()
+        if self._connection is None:
             client = self._connect()
             client.pending_calls_threshold = self.batch  # above it, aiomqtt warns with each publish
             try:
                 await client.__aenter__()
             except (MqttError, OSError) as error:
                 raise NotNowError(f"{self._where}: {error}") from error
-            self._client = client
-        return self._client
+            self._connection = client, asyncio.create_task(_until_lost(client))
+        return self._connection
 
     async def _publish(self, client: Client, where: str, what: dict[str, Any]) -> None:
         properties = None
@@ -97,3 +99,25 @@ class Mqtt:
             properties.ContentType = CONTENT_TYPE
             properties.UserProperty = [(name, what[name]) for name in _ATTRIBUTES]
         await client.publish(where, msgspec.json.encode(what), qos=1, retain=False, properties=properties)
+
+
+async def _until_lost(client: Client) -> str:
+    """Wait for the connection's end, and give the reason: publishes under way would only notice after their time-out."""
+    try:
+        async for _ in client.messages:
+            pass
+    except MqttError as error:
+        return str(error.__cause__ or error)
+    return "disconnected"
+
+
+async def _unless(lost: asyncio.Task[str], every: asyncio.Future[Any]) -> None:
+    """Wait for all publishes; raises MqttError when the connection is lost first."""
+    try:
+        waiting: list[asyncio.Future[Any]] = [every, lost]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if not every.done():
+            raise MqttError(lost.result())
+        every.result()
+    finally:
+        every.cancel()
