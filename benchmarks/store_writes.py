@@ -9,6 +9,7 @@ import argparse
 import json
 import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 
@@ -19,7 +20,7 @@ from gateway.store.store import Store
 START = 1_760_000_000_000_000_000
 
 
-def batches(readings: int, series: int, batch: int):
+def batches(readings: int, series: int, batch: int) -> Iterator[list[ReadingKept]]:
     """Give batches of readings, round-robin over the series, a millisecond apart."""
     chance = random.Random(1)
     for first in range(1, readings + 1, batch):

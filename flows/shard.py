@@ -97,7 +97,11 @@ class FlowShard:
             while self._due and self._due[0][0] <= row.clock:
                 key = heapq.heappop(self._due)[1]
                 del self._noted[key]
-                self._touched[key] = None
+                due = plan.due(self.groups[key].window)
+                if due is not None and due <= row.clock:
+                    self._touched[key] = None
+                else:  # the note was too early: looking would leave traces in the state that a resumed shard has not
+                    self._note_due(key, self.groups[key])
         touched, self._touched = self._touched, {}
         for key in touched:
             state = self.groups[key]

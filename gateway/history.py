@@ -129,15 +129,14 @@ def show(answer: Answer, console: Console) -> None:
 
 def plot(title: str, points: list[tuple[int, float]], *, width: int = 80, height: int = 14) -> str:
     """Draw points (epoch ns, value) as lines of text, without colour."""
-    figure = plotext.figure
-    figure.clear()
-    figure.plot_size(width, height)
-    figure.title(title)
     first, last = points[0][0], points[-1][0]
-    figure.draw(figure.signal([(ts - first) / 1e9 for ts, _ in points], [value for _, value in points]).lines())
     marks = [first + (last - first) * part // 3 for part in range(4)]
-    figure.ruler("x").ticks([(mark - first) / 1e9 for mark in marks], [time_text(mark)[5:] for mark in marks])
-    return str(plotext.uncolorize(str(figure.build()))).rstrip("\n")
+    plotext.clear_figure()
+    plotext.plotsize(width, height)
+    plotext.title(title)
+    plotext.plot([(ts - first) / 1e9 for ts, _ in points], [value for _, value in points])
+    plotext.xticks([(mark - first) / 1e9 for mark in marks], [time_text(mark)[5:] for mark in marks])
+    return str(plotext.uncolorize(plotext.build())).rstrip("\n")
 
 
 def _curves(answer: Answer) -> dict[str, list[tuple[int, float]]]:

@@ -17,8 +17,9 @@ from typing import IO
 
 import structlog
 
+from gateway import logs
 from simulator.broker import Broker
-from simulator.options import broker_from, broker_options, log_to_stderr
+from simulator.options import broker_from, broker_options
 from simulator.publisher import Publisher
 
 log = structlog.get_logger()
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write every acknowledged message here, as JSON Lines")
     options = parser.parse_args(arguments)
-    log_to_stderr()
+    logs.configure()
     try:
         loaded = load(
             broker_from(options), devices=options.devices, rate=options.rate, seconds=options.seconds, qos=options.qos, truth=options.truth

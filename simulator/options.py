@@ -1,13 +1,9 @@
-"""What the simulator's commands have in common: which broker, and logs on stderr."""
+"""What the simulator's commands have in common: which broker."""
 
 from __future__ import annotations
 
 import argparse
-import logging
-import sys
 from pathlib import Path
-
-import structlog
 
 from simulator.broker import Broker
 
@@ -26,11 +22,3 @@ def broker_options() -> argparse.ArgumentParser:
 def broker_from(options: argparse.Namespace) -> Broker:
     """Read those options; ValueError for a URL and OSError for a file that cannot be used."""
     return Broker.at(options.broker_url, username=options.username, password_file=options.password_file, ca_file=options.ca_file)
-
-
-def log_to_stderr() -> None:
-    """Leave stdout to results."""
-    structlog.configure(
-        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-    )

@@ -17,10 +17,11 @@ from pathlib import Path
 
 import structlog
 
+from gateway import logs
 from simulator.broker import Broker
 from simulator.dialects.plain_json import Timestamps, timestamp
 from simulator.nanoseconds import SECOND
-from simulator.options import broker_from, broker_options, log_to_stderr
+from simulator.options import broker_from, broker_options
 from simulator.publisher import Publisher
 
 log = structlog.get_logger()
@@ -130,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--timestamps", choices=("iso", "ms", "none"), default="iso")
     parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
     options = parser.parse_args(arguments)
-    log_to_stderr()
+    logs.configure()
     try:
         replayed = replay(
             broker_from(options),

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import structlog
 
+from gateway import logs
 from gateway.findings import ConfigError
 from simulator.broker import Broker
 from simulator.fleet import Fleet
 from simulator.line import Counts
-from simulator.options import broker_from, broker_options, log_to_stderr
+from simulator.options import broker_from, broker_options
 from simulator.scenario import Scenario, load_scenario
 
 log = structlog.get_logger()
@@ -57,7 +58,7 @@ def run(scenario: Scenario, broker: Broker, *, state: Path | None = None, second
 def main(arguments: Sequence[str] | None = None) -> int:
     """Give the exit code: 0 fine, 2 wrong usage or a scenario with findings, which are on stdout one per line."""
     options = _parser().parse_args(arguments)
-    log_to_stderr()
+    logs.configure()
     try:
         broker = broker_from(options)
         scenario = load_scenario(options.scenario)

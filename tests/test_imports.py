@@ -18,7 +18,7 @@ OURS = {
     "gateway": ("devices",),
     "gateway.cli": ("devices", "flows", "simulator"),  # the one module that starts the others
     "flows": ("devices", "gateway.findings", "gateway.journal", "gateway.logs", "gateway.settings", "gateway.store"),
-    "simulator": ("devices", "gateway.findings", "gateway.journal"),
+    "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.logs"),
 }
 """What a package, or a module with a line of its own, may import of ours beside itself."""
 
