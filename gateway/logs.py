@@ -8,8 +8,8 @@ import sys
 import structlog
 
 
-def configure(*, quiet: bool = False) -> None:
-    """Send logs to stderr, for people on a terminal and as JSON Lines otherwise; `quiet` leaves only errors."""
+def configure() -> None:
+    """Send logs to stderr, for people on a terminal and as JSON Lines otherwise."""
     tty = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -18,6 +18,6 @@ def configure(*, quiet: bool = False) -> None:
     renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR if quiet else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
     )
