@@ -7,7 +7,7 @@ from itertools import chain
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from gateway.journal.bell import Bell
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Effect, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Effect, Progressed, WindowClosed
 from gateway.store.retention import Retention
 from gateway.store.store import Store
 
@@ -26,17 +26,19 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
         self._store = store
         self._bell = bell
         self._retention = retention
+        self._at = 0
 
     def write_batch(self, values: list[Effects]) -> None:
         """Write what came together, in order."""
         effects = list(chain.from_iterable(values))
         self._store.write(effects)
+        self._at = max((effect.at for effect in effects if type(effect) is Progressed), default=self._at)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         if any(type(effect) in _URGENT for effect in effects):
             self._bell.ring()
 
     def snapshot(self) -> None:
-        self._retention.step(self._store)
+        self._retention.step(self._store, self._at)
         self._store.sync()
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from contextlib import ExitStack
 from statistics import fmean
 
 import pytest
@@ -37,8 +38,21 @@ do:
 """
 
 
+@pytest.fixture
+def running():
+    """Start a process that does not outlive the test."""
+    with ExitStack() as stack:
+
+        def start(words):
+            process = stack.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
 @pytest.mark.parametrize("victim", ["gateway", "flows"])
-def test_kill_9_loses_nothing_and_doubles_nothing(victim, sluice, mosquitto, until, tmp_path):
+def test_kill_9_loses_nothing_and_doubles_nothing(victim, sluice, mosquitto, until, tmp_path, running):
     """Four kills of one process during 21,000 messages at QoS 1."""
     (sluice.config / "flows" / "summary.yaml").write_text(FLOW)
     (sluice.config / "devices" / "valve.yaml").write_text("devices: [valve]\nconvention: plain_json\nbase: plant/valve\n")
@@ -46,7 +60,7 @@ def test_kill_9_loses_nothing_and_doubles_nothing(victim, sluice, mosquitto, unt
     truth = tmp_path / "truth.jsonl"
     with sluice.up():
         load = [sys.executable, "-m", "simulator.load", "--broker-url", mosquitto.url, "--devices", str(DEVICES), "--truth", str(truth)]
-        loading = subprocess.Popen([*load, "--rate", str(RATE), "--for", str(SECONDS)], stdout=subprocess.PIPE, text=True)
+        loading = running([*load, "--rate", str(RATE), "--for", str(SECONDS)])
         for part in (3_000, 7_000, 11_000, 15_000):
             until(lambda part=part: status(sluice.data)["ledger"]["normalised"] > part, 60)
             killed = sluice.kill(victim)

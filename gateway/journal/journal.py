@@ -27,7 +27,8 @@ class Journal:
     and are never used twice. Safe to call from several threads of one process; a second process must not write.
     """
 
-    def __init__(self, directory: Path, bell: Bell, *, durability: Durability = "strict", keep: int, max_size: int) -> None:
+    def __init__(self, directory: Path, bell: Bell, *, durability: Durability = "strict", keep: int, max_size: int, first: int = 1) -> None:
+        """Open the newest segment; where there is none, begin at the offset `first`. `keep` in ns, `max_size` in bytes."""
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self._bell = bell
@@ -35,7 +36,7 @@ class Journal:
         self._keep = keep
         self._max_size = max_size
         self._lock = threading.Lock()
-        self._segment = self._open_newest()
+        self._segment = self._open_newest(first)
         last = newest_row(directory)
         self.offset = last.offset if last else first_offset(self._segment.path) - 1
         self.total = last.total if last else 0
@@ -44,9 +45,9 @@ class Journal:
         self.live = False
         self.appended_at = monotonic_ns()
 
-    def _open_newest(self) -> Segment:
+    def _open_newest(self, first: int) -> Segment:
         found = segments(self.directory)
-        segment = Segment(found[-1] if found else segment_path(self.directory, 1), write=self._durability)
+        segment = Segment(found[-1] if found else segment_path(self.directory, first), write=self._durability)
         last = segment.last()
         if last is None or last.kind != Kind.END:
             return segment

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic
 
 from gateway.store.positions import delivered
 from gateway.store.store import Store
@@ -22,9 +22,9 @@ class Retention:
         self._destinations = destinations
         self._next = 0.0
 
-    def step(self, store: Store) -> None:
-        """Delete some, if it is time."""
+    def step(self, store: Store, now: int) -> None:
+        """Delete some, if it is time; `now` is the journal's newest receive time, epoch ns."""
         if monotonic() < self._next:
             return
-        gone = store.prune(time_ns() - self._keep, delivered(self._folder, self._destinations), most=_AT_ONCE)
+        gone = store.prune(now - self._keep, delivered(self._folder, self._destinations), most=_AT_ONCE)
         self._next = monotonic() + (_EVERY if gone < _AT_ONCE else 0.0)
