@@ -62,6 +62,7 @@ class Normaliser:
         self._router = Router(flows, series_limit=series_limit)
         self._devices: dict[str, tuple[str, str]] = {}
         self._moved: set[tuple[str, str, str]] = set()
+        self._moved_totals: set[str] = set(self._totals)
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
@@ -91,8 +92,9 @@ class Normaliser:
 
     def _progress(self, at: int) -> Iterator[Effect]:
         """Say how far we are, in one transaction with what was made of it: the ledger balances after every row."""
-        for term, total in self._totals.items():
-            yield Counted("total", "", "", term, total)
+        for term in sorted(self._moved_totals):
+            yield Counted("total", "", "", term, self._totals[term])
+        self._moved_totals.clear()
         yield Progressed(self.offset, self._messages, at)
 
     def _take_entry(
@@ -167,6 +169,7 @@ class Normaliser:
     def _outcome(self, device: str, term: str) -> None:
         """Count a message, once."""
         self._totals[term] = self._totals.get(term, 0) + 1
+        self._moved_totals.add(term)
         self._count(device, term)
 
     def _count(self, device: str, term: str, *, stage: str = "normalise") -> None:

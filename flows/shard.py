@@ -95,7 +95,9 @@ class FlowShard:
             return
         if row.tick:
             while self._due and self._due[0][0] <= row.clock:
-                key = heapq.heappop(self._due)[1]
+                noted, key = heapq.heappop(self._due)
+                if self._noted.get(key) != noted:
+                    continue  # an earlier note has taken its place
                 del self._noted[key]
                 due = plan.due(self.groups[key].window)
                 if due is not None and due <= row.clock:
@@ -110,9 +112,9 @@ class FlowShard:
             self._note_due(key, state)
 
     def _note_due(self, key: str, state: GroupState) -> None:
-        """See to it that the group is looked at when its next window may close. One note a group: where it comes too early, it is made again."""
+        """See to it that the group is looked at when its next window may close: never too late. Where it is too early, it is noted again then."""
         due = self.flow.plan.due(state.window) if self.flow.plan else None
-        if due is not None and key not in self._noted:
+        if due is not None and due < self._noted.get(key, due + 1):
             self._noted[key] = due
             heapq.heappush(self._due, (due, key))
 
