@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.reading import Reading
@@ -89,6 +89,7 @@ rows = st.lists(
 )
 
 
+@example(rows=[(0, []), (0, [("a", 0, 15)]), (0, [("a", -1, 15)]), (1, [])], cut=3)
 @given(rows=rows, cut=st.integers(0, 40))
 def test_shard_resumed_from_a_snapshot_decides_the_same(flows, rows, cut):
     """A snapshot at any row, and going on from it in a new shard, gives the effects of an undisturbed run, and the same bytes of state."""
