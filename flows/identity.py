@@ -5,10 +5,7 @@ from __future__ import annotations
 from hashlib import blake2b
 from zlib import crc32
 
-from gateway.store.effects import Group
-
-SHARDS = 16
-"""Fixed for good: recovery finds state by shard, whatever the number of workers."""
+from gateway.store.effects import SHARDS, Group
 
 
 def effect_id(kind: str, *cause: str | int) -> str:

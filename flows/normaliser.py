@@ -14,12 +14,11 @@ from devices.reading import DeadLetter, Ignored, Message, Reading
 from devices.topics import matches
 from flows.clock import JournalClock
 from flows.flow import Flow
-from flows.identity import SHARDS
 from flows.repeats import Repeats
 from flows.router import Router
 from flows.shard import Slice
 from gateway.journal.row import Entry, Flag, Kind, Row
-from gateway.store.effects import Counted, DeadLettered, DeviceLearned, Effect, Group, Progressed, ReadingKept
+from gateway.store.effects import SHARDS, Counted, DeadLettered, DeviceLearned, Effect, Group, Progressed, ReadingKept
 
 Item = tuple[str, Slice | list[Effect]]
 """What the source emits: a shard's key with a slice, or `store` with effects."""

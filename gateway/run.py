@@ -32,7 +32,7 @@ from gateway.settings import Settings
 from gateway.settings import load as load_settings
 from gateway.status import GATEWAY_STATE, write_state
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
+from gateway.store.schema import StoreAbsentError, StoreError
 
 log = structlog.get_logger()
 
@@ -135,19 +135,15 @@ class Gateway:
         while True:
             try:
                 return StoreReader(self._data / "store.db")
-            except StoreError:
+            except StoreAbsentError:
                 await asyncio.sleep(0.05)
 
     async def _commands(self) -> None:
         reader = await self._reader()
-        book = Book(self._data / "commands.db")
-        dispatcher = Dispatcher(
-            book, Reported(reader), Catalogue(load_folder(self._config / "devices", Profile, root=self._config)), self._journal
-        )
-        backoff = Backoff()
-        await dispatch(
-            dispatcher, partial(self.endpoint.client, f"{self._settings.client_id}-commands"), self._wake_up(), retry=backoff.delay
-        )
+        catalogue = Catalogue(load_folder(self._config / "devices", Profile, root=self._config))
+        dispatcher = Dispatcher(Book(self._data / "commands.db"), Reported(reader), catalogue, self._journal)
+        connect = partial(self.endpoint.client, f"{self._settings.client_id}-commands")
+        await dispatch(dispatcher, connect, self._wake_up(), Backoff())
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""
@@ -156,8 +152,7 @@ class Gateway:
             if not self._link.is_alive():
                 stop.set()
                 raise RuntimeError("the link's thread ended")
-            waiting = any(c.value for c in reader.counters() if c.term == "open")
-            self._link.tick_every = _TICK_OPEN if waiting else _TICK_QUIET
+            self._link.tick_every = _TICK_OPEN if reader.time_matters() else _TICK_QUIET
             self._save_state(self._link_state)
             await asyncio.sleep(_STATE_EVERY)
 

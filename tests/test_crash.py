@@ -12,14 +12,13 @@ from statistics import fmean
 import pytest
 
 from devices.profile import Profile
-from flows.identity import SHARDS
 from flows.normaliser import STORE, Normaliser, shard_key
 from flows.shard import Shard
 from flows.spec import load_flows
 from gateway.findings import load_folder
 from gateway.journal.reader import JournalReader
 from gateway.status import status
-from gateway.store.effects import AlertChanged, CommandRequested, WindowClosed
+from gateway.store.effects import SHARDS, AlertChanged, CommandRequested, WindowClosed
 from gateway.store.reader import StoreReader
 
 RATE, SECONDS, DEVICES = 1000, 21, 20

@@ -5,7 +5,6 @@ import textwrap
 
 import pytest
 
-from flows.identity import SHARDS
 from flows.normaliser import STORE, Normaliser, shard_key
 from flows.shard import Shard
 from flows.spec import read_flow
@@ -15,7 +14,7 @@ from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.status import status
-from gateway.store.effects import ReadingKept
+from gateway.store.effects import SHARDS, ReadingKept
 from gateway.store.store import Store
 
 FLOW = """

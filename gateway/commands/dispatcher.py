@@ -15,6 +15,7 @@ from devices.catalogue import Catalogue
 from devices.reading import Address, CommandError, Value
 from gateway.commands.book import Book, Command
 from gateway.journal.journal import Journal
+from gateway.link.backoff import Backoff
 from gateway.store.effects import CommandRequested
 
 log = structlog.get_logger()
@@ -138,19 +139,18 @@ def _same(said: Value, wanted: Value) -> bool:
     return said == wanted if isinstance(said, str) == isinstance(wanted, str) else str(said) == str(wanted)
 
 
-async def dispatch(
-    dispatcher: Dispatcher, connect: Callable[[], aiomqtt.Client], woken: asyncio.Event, *, retry: Callable[[], float]
-) -> None:
+async def dispatch(dispatcher: Dispatcher, connect: Callable[[], aiomqtt.Client], woken: asyncio.Event, backoff: Backoff) -> None:
     """Run the dispatcher for ever: on each wake-up, and when something is due; with a client while the broker can be reached."""
     while True:
         try:
             async with connect() as client:
+                backoff.reset()
                 while True:
                     await _rest(woken, await dispatcher.step(client))
         except aiomqtt.MqttError as error:
             log.warning("commands wait for the broker", error=str(error))
             await dispatcher.step(None)
-            await _rest(woken, retry())
+            await _rest(woken, backoff.delay())
 
 
 async def _rest(woken: asyncio.Event, seconds: float) -> None:

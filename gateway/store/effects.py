@@ -8,6 +8,9 @@ import msgspec
 
 from devices.reading import Reading
 
+SHARDS = 16
+"""Parts of the flows' state, each with counters of its own. Fixed for good: recovery finds state by shard, whatever the number of workers."""
+
 Group = tuple[tuple[str, str], ...]
 """A group key with its names, in the order of the flow's `group:`: (("device", "t1"),). Empty: everything together."""
 

@@ -13,6 +13,7 @@ import msgspec
 from devices.reading import Address, Value
 from gateway.store import totals
 from gateway.store.effects import (
+    SHARDS,
     AlertChanged,
     CommandFact,
     Counted,
@@ -197,6 +198,12 @@ class StoreReader:
     def counters(self) -> list[Counted]:
         """Give the ledger's counters as the flows last wrote them."""
         return [Counted(*row) for row in self._connection.execute("SELECT stage, scope, device, term, value FROM counters")]
+
+    def time_matters(self) -> bool:
+        """Tell whether a window of any flow waits for time to pass."""
+        stages = [f"shard-{number}" for number in range(SHARDS)]
+        query = f"SELECT max(value) FROM counters WHERE stage IN ({', '.join('?' * SHARDS)}) AND (scope, device, term) = ('', '', 'open')"  # noqa: S608
+        return bool(self._connection.execute(query, stages).fetchone()[0])
 
     def progress(self) -> Progressed | None:
         """Give how far the flows have come; None before the first time."""

@@ -10,6 +10,7 @@ import asyncio
 import json
 import shutil
 import subprocess
+from time import time_ns
 from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -123,3 +124,33 @@ def test_hostile_names_and_texts_make_one_point_each(victoria, store, make, deli
     others = {one["__name__"] for one, _ in series} - {one["__name__"] for one in named} - {"temperature_value"}
     assert others == {"said_text", "alerts_value", "alerts_message", "alerts_severity", "alerts_episode"}
     assert sum(len(points) for one, points in series if one["__name__"] == "said_text") == len(attacks)
+
+
+def test_up_carries_what_devices_say_to_the_database_even_when_it_comes_later(sluice, mosquitto, victoria, until):
+    """The whole way, from a message to a point, with a database that is not there at first: everything arrives, and the ledger says so."""
+    (sluice.config / "flows" / "warm.yaml").write_text(
+        "name: warm\nselect: {metrics: [temperature]}\ngroup: [device]\nwindow: {kind: tumbling, length: 1s}\n"
+        "aggregate: {mean: mean(temperature)}\n"
+    )
+    nowhere = "http://127.0.0.1:9"
+    settings = 'broker: {{url: "{}"}}\ninfluxdb: {{url: "{}", org: home, bucket: sluice}}\n'
+    (sluice.config / "gateway.yaml").write_text(settings.format(mosquitto.url, nowhere))
+    said, began = [20.0 + number / 10 for number in range(50)], time_ns() // 1_000_000  # the database keeps milliseconds
+    payloads = [f'{{"ts": {began + number}, "temperature": {value}}}' for number, value in enumerate(said)]
+    with sluice.up():
+        words = ["mosquitto_pub", "-h", mosquitto.host, "-p", str(mosquitto.port), "-t", "home/kitchen", "-q", "1", "-l"]
+        subprocess.run(words, input="\n".join(payloads), text=True, check=True, timeout=30)
+        until(lambda: sluice.json("status")["delivery"].get("influxdb", {}).get("error"))
+        until(lambda: sluice.json("status")["windows"]["emitted"] >= 1)
+    (sluice.config / "gateway.yaml").write_text(settings.format(mosquitto.url, victoria.url))
+    with sluice.up():
+        until(lambda: sluice.json("status")["delivery"]["influxdb"]["pending"] == 0)
+        delivery = sluice.json("status")["delivery"]["influxdb"]
+        assert (delivery["dead"], delivery["error"]) == (0, "")
+        assert delivery["delivered"] >= len(said) + 1
+
+    def points(name):
+        return [v for labels, values in victoria.series() if labels["__name__"] == name for v in values.values()]
+
+    until(lambda: sorted(points("temperature_value")) == said)
+    assert points("warm_mean")
