@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --genera
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 # What the project itself checks itself with.
 CODE := devices gateway flows simulator tests benchmarks
-PYTHON :=
+PYTHON ?=
 
 export PIP_NO_INPUT := 1
 
