@@ -104,6 +104,7 @@ _LOG_GAMMA = log(_GAMMA)
 
 
 def _add_sketch(s: State, value: float, _ts: int) -> None:
+    _add_extremes(s[3], value, 0)
     # DDSketch: Masson, Rim, Lee, PVLDB 12 (2019): buckets by the logarithm; the same whatever the order
     if value > 0:
         buckets, at = s[0], ceil(log(value) / _LOG_GAMMA)
@@ -120,31 +121,37 @@ def _merge_sketch(s: State, other: State) -> None:
         for at, n in theirs.items():
             mine[at] = mine.get(at, 0) + n
     s[2] += other[2]
+    _merge_extremes(s[3], other[3])
 
 
 def _quantile(q: float) -> Callable[[State], Result]:
     def result(s: State) -> Result:
-        positive, negative, zeros = s
-        below = sum(negative.values())
-        total = below + zeros + sum(positive.values())
-        if not total:
+        if not s[3]:
             return None
-        rank = q * (total - 1)
-        seen = 0
-        for at in sorted(negative, reverse=True):
-            seen += negative[at]
-            if seen > rank:
-                return float(-2 * _GAMMA**at / (_GAMMA + 1))
-        if below + zeros > rank:
-            return 0.0
-        seen = below + zeros
-        for at in sorted(positive):
-            seen += positive[at]
-            if seen > rank:
-                break
-        return float(2 * _GAMMA**at / (_GAMMA + 1))
+        lowest, highest = s[3]
+        return float(min(max(_at_rank(s, q), lowest), highest))
 
     return result
+
+
+def _at_rank(s: State, q: float) -> float:
+    """Find the bucket at a rank; give the value that is nearest, relatively, to all in it."""
+    positive, negative, zeros, _ = s
+    below = sum(negative.values())
+    rank = q * (below + zeros + sum(positive.values()) - 1)
+    seen = 0
+    for at in sorted(negative, reverse=True):
+        seen += negative[at]
+        if seen > rank:
+            return float(-2 * _GAMMA**at / (_GAMMA + 1))
+    if below + zeros > rank:
+        return 0.0
+    seen = below + zeros
+    for at in sorted(positive):
+        seen += positive[at]
+        if seen > rank:
+            break
+    return float(2 * _GAMMA**at / (_GAMMA + 1))
 
 
 ACCUMULATORS: dict[str, Accumulator] = {
@@ -153,7 +160,7 @@ ACCUMULATORS: dict[str, Accumulator] = {
     "spread": Accumulator(lambda: [0, 0.0, 0.0], _add_spread, _merge_spread),
     "extremes": Accumulator(list, _add_extremes, _merge_extremes),
     "ends": Accumulator(list, _add_ends, _merge_ends, text=True),
-    "sketch": Accumulator(lambda: [{}, {}, 0], _add_sketch, _merge_sketch),
+    "sketch": Accumulator(lambda: [{}, {}, 0, []], _add_sketch, _merge_sketch),
 }
 
 AGGREGATES: dict[str, Aggregate] = {

@@ -23,6 +23,8 @@ from gateway.store.effects import SHARDS, Counted, DeadLettered, DeviceLearned, 
 Item = tuple[str, Slice | list[Effect]]
 """What the source emits: a shard's key with a slice, or `store` with effects."""
 STORE = "store"
+Shards = dict[int, tuple[list[tuple[str, Group, Reading]], list[tuple[str, str]]]]
+"""By shard: readings with the flow and group that want them, and flow and device of those that came too late to be told from repeats."""
 _SECOND = 1_000_000_000
 _VERSION = 1
 
@@ -68,7 +70,7 @@ class Normaliser:
         clock = self._clock.advance(row)
         self.offset = row.offset
         effects: list[Effect] = []
-        shards: dict[int, list[tuple[str, Group, Reading]]] = {}
+        shards: Shards = {}
         if row.kind == Kind.MESSAGES:
             for number, entry in enumerate(row.entries()):
                 self._messages += 1
@@ -81,7 +83,8 @@ class Normaliser:
             effects.extend(self._counted())
         yield STORE, [*effects, *self._progress(row.received)]
         for number in range(SHARDS) if tick else sorted(shards):
-            yield shard_key(number), Slice(number, row.received, clock, row.live, tick, items=shards.get(number, ()))
+            items, late = shards.get(number, ((), ()))
+            yield shard_key(number), Slice(number, row.received, clock, row.live, tick, items=items, late=late)
 
     def flush(self, at: int) -> Iterator[Item]:
         """Give all counters that have moved; nothing else happens."""
@@ -96,9 +99,7 @@ class Normaliser:
         self._moved_totals.clear()
         yield Progressed(self.offset, self._messages, at)
 
-    def _take_entry(
-        self, row: Row, number: int, entry: Entry, effects: list[Effect], shards: dict[int, list[tuple[str, Group, Reading]]]
-    ) -> None:
+    def _take_entry(self, row: Row, number: int, entry: Entry, effects: list[Effect], shards: Shards) -> None:
         place = row.offset << 20 | number << 10
         if entry.flags & Flag.REPEATED:
             self._outcome("", "duplicates")
@@ -126,31 +127,30 @@ class Normaliser:
         self._outcome(letter.device or "", "dead_letters")
         effects.append(DeadLettered(place, entry.topic, entry.payload, letter.reason, letter.device or "", row.received))
 
-    def _take_readings(
-        self, row: Row, place: int, readings: list[Reading], effects: list[Effect], shards: dict[int, list[tuple[str, Group, Reading]]]
-    ) -> None:
-        fresh = 0
-        for number, reading in enumerate(readings):
-            seen = "new" if reading.retained else self._repeats.look(reading)
-            if seen == "repeat":
-                self._count(reading.device, "repeated")
-                continue
-            fresh += 1
+    def _take_readings(self, row: Row, place: int, readings: list[Reading], effects: list[Effect], shards: Shards) -> None:
+        seen = ["new" if reading.retained else self._repeats.look(reading) for reading in readings]
+        # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
+        if all(one == "repeat" for one in seen):
+            self._outcome(readings[0].device, "duplicates")
+            return
+        self._outcome(readings[0].device, "normalised")
+        for number, (reading, how) in enumerate(zip(readings, seen, strict=True)):
             self._learn(reading, row.received, effects)
             effects.append(ReadingKept(place + number, reading))
             self._count(reading.device, "readings")
             if reading.retained:
                 self._count(reading.device, "retained")
-            elif seen == "beyond":
-                self._count(reading.device, "late")
             else:
-                self._route(reading, shards)
-        self._outcome(readings[0].device, "normalised" if fresh else "duplicates")
+                self._route(reading, shards, late=how == "beyond")
 
-    def _route(self, reading: Reading, shards: dict[int, list[tuple[str, Group, Reading]]]) -> None:
+    def _route(self, reading: Reading, shards: Shards, *, late: bool) -> None:
         routes = self._router.routes(reading)
         for flow, group, shard in routes:
-            shards.setdefault(shard, []).append((flow, group, reading))
+            items, too_late = shards.setdefault(shard, ([], []))
+            if late:
+                too_late.append((flow, reading.device))
+            else:
+                items.append((flow, group, reading))
             self._count(reading.device, flow, stage="select")
         if not routes:
             self._count(reading.device, "unselected")

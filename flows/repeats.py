@@ -1,52 +1,82 @@
-"""Repeated readings: the same series, the device's own event time, and value, seen before."""
+"""Repeated readings: the same series, the device's own event time, and value, said before."""
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
-from typing import Any
+from array import array
+from bisect import bisect_left
+from typing import Literal
 from zlib import crc32
 
 from devices.reading import Reading
 
-REMEMBERED = 128
-"""How many readings of a series are remembered: those with the newest event times."""
+REMEMBERED = 1024
+"""How many readings of a series are remembered at most: those with the newest event times, in 12 bytes each."""
+
+Seen = Literal["new", "repeat", "beyond"]
 
 
 class Repeats:
     """Recognise readings that a device, or whatever stands between, has said again.
 
-    Only readings with the device's own time can be told apart from new ones. Beyond the oldest remembered time nothing can be told; such a
-    reading is called `beyond`, and may be counted but must enter no window, where it could stand twice.
+    Only readings with the device's own time can be told apart from new ones. What is older than the oldest remembered of a full memory
+    cannot be told: it is called `beyond`, and may be counted but must enter no window, where it could stand twice.
     """
 
-    def __init__(self, state: dict[str, list[list[int]]] | None = None) -> None:
-        self._seen: dict[str, list[list[int]]] = state or {}
+    def __init__(self, state: dict[str, tuple[bytes, bytes]] | None = None) -> None:
+        self._seen = {name: (_array("q", times), _array("I", values)) for name, (times, values) in (state or {}).items()}
 
-    def look(self, reading: Reading) -> str:
-        """Give `new`, `repeat` or `beyond`, and remember a new one.
+    def look(self, reading: Reading) -> Seen:
+        """Tell what a reading is, and remember a new one.
 
         >>> from devices.reading import Reading
-        >>> at = lambda ts, v: Reading(device="d", metric="m", key="m", value=v, raw_value=v, ts=ts, received=9, time_source="device", convention="x")
+        >>> def at(ts, v):
+        ...     return Reading(device="d", metric="m", key="m", value=v, raw_value=v, ts=ts, received=9, time_source="device", convention="x")
         >>> repeats = Repeats()
         >>> [repeats.look(at(*said)) for said in [(1, 20.0), (2, 20.0), (1, 20.0), (1, 20.5)]]
         ['new', 'new', 'repeat', 'new']
         """
         if reading.time_source.startswith("received"):
             return "new"
-        seen = self._seen.setdefault(f"{reading.device}\x1f{reading.metric}\x1f{reading.channel}", [])
-        said = [reading.ts, crc32(repr(reading.value).encode())]
-        if not seen or said > seen[-1]:
-            seen.append(said)
+        name = f"{reading.device}\x1f{reading.metric}\x1f{reading.channel}"
+        found = self._seen.get(name)
+        if found is None:
+            found = self._seen[name] = (array("q"), array("I"))
+        times, values = found
+        ts, value = reading.ts, crc32(repr(reading.value).encode())
+        if not times or ts > times[-1]:
+            times.append(ts)
+            values.append(value)
         else:
-            if len(seen) >= REMEMBERED and said < seen[0]:
+            if len(times) >= REMEMBERED and ts < times[0]:
                 return "beyond"
-            at = bisect_left(seen, said)
-            if seen[at] == said:
-                return "repeat"
-            insort(seen, said)
-        if len(seen) > REMEMBERED:
-            del seen[0]
+            place = bisect_left(times, ts)
+            while place < len(times) and times[place] == ts:
+                if values[place] == value:
+                    return "repeat"
+                place += 1
+            times.insert(place, ts)
+            values.insert(place, value)
+        if len(times) > REMEMBERED:
+            del times[0], values[0]
         return "new"
 
-    def snapshot(self) -> dict[str, Any]:
-        return self._seen
+    def snapshot(self) -> dict[str, tuple[bytes, bytes]]:
+        """Give the memory in plain builtins: two texts of bytes a series, little-endian whatever the machine."""
+        return {name: (_bytes(times), _bytes(values)) for name, (times, values) in self._seen.items()}
+
+
+def _array(kind: str, packed: bytes) -> array[int]:
+    unpacked = array(kind, packed)
+    if _BIG_ENDIAN:
+        unpacked.byteswap()
+    return unpacked
+
+
+def _bytes(values: array[int]) -> bytes:
+    if _BIG_ENDIAN:
+        values = values[:]
+        values.byteswap()
+    return values.tobytes()
+
+
+_BIG_ENDIAN = array("H", b"\x00\x01")[0] == 1

@@ -14,7 +14,7 @@ from flows.commands import requests
 from flows.flow import Flow
 from flows.identity import effect_id, group_text
 from flows.triggers import CLEARED_AT, EPISODE, NUMBER, SINCE, STREAK
-from flows.windows import LATE, WINDOWED, Closed
+from flows.windows import LATE, WINDOWED, Closed, Place
 from gateway.store.effects import AlertChanged, Counted, Effect, Group, WindowClosed
 
 
@@ -22,7 +22,7 @@ class Slice(NamedTuple):
     """What one journal row means for one shard: readings by flow and group, or nothing but time (`tick`).
 
     `at` is the row's receive time and `clock` the journal's clock, both ns. `live` is false for a broker's backlog. `flush` asks for the
-    counters only.
+    counters only. `late` is flow and device of readings that are only to be counted.
     """
 
     shard: int
@@ -32,6 +32,7 @@ class Slice(NamedTuple):
     tick: bool
     flush: bool = False
     items: Sequence[tuple[str, Group, Reading]] = ()
+    late: Sequence[tuple[str, str]] = ()
 
 
 class GroupState(msgspec.Struct, array_like=True):
@@ -81,9 +82,10 @@ class FlowShard:
         else:
             state.window[0], place = reading.ts, WINDOWED
             yield from self._decide_reading(state, reading, evidence, row.at)
-        self._count(reading.device, place)
+        self.count(reading.device, place)
 
-    def _count(self, device: str, place: str) -> None:
+    def count(self, device: str, place: Place) -> None:
+        """Count what became of a reading."""
         counts = self.counts.setdefault(device, {})
         counts[place] = counts.get(place, 0) + 1
         self._counted.add((device, place))
@@ -209,6 +211,8 @@ class Shard:
         for name, group, reading in row.items:
             flow = touched[name] = self._flows[name]
             effects.extend(flow.take(group, reading, row))
+        for name, device in row.late:
+            self._flows[name].count(device, LATE)
         for flow in self._flows.values() if row.tick else touched.values():
             effects.extend(flow.finish_row(row))
         if row.tick or row.flush:

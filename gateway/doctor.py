@@ -7,6 +7,7 @@ from time import monotonic, sleep
 
 from gateway.ledger import Ledger, balance, stuck
 from gateway.status import GATEWAY_STATE, deliveries, read_books, read_ledger, read_state, read_up
+from gateway.store.schema import StoreError
 
 _PATIENCE = 10.0
 """Seconds that a reading may take from one stage to the next before it is missed: ticks come at least that often while anything is open."""
@@ -14,8 +15,13 @@ _PATIENCE = 10.0
 
 def examine(data: Path) -> list[str]:
     """Give every complaint; an empty list where all is well."""
+    if not data.is_dir():
+        return [f"{data}: there is no such data folder: nothing has run here"]
     up = read_up(data)
-    ledger = read_ledger(data, at_rest=up is None)
+    try:
+        ledger = read_ledger(data, at_rest=up is None)
+    except StoreError as error:
+        return [str(error)]
     complaints = list(ledger.flaws)
     if up is None:
         return complaints

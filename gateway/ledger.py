@@ -114,3 +114,7 @@ def stuck(before: Ledger, after: Ledger) -> list[str]:
         for (flow, device), want in sorted(before.selected.items())
         if after.taken.get((flow, device), 0) < want
     ]
+
+
+EMPTY = balance(Books(0, 0, (), {}))
+"""The ledger of a folder on which nothing has run."""

@@ -81,7 +81,7 @@ class Gateway:
     def _note_link(self, state: str) -> None:
         if state != self._link_state:
             self._link_state = state
-            log.info("link", state=state)
+            (log.info if state in {"connected", "disconnected"} else log.warning)("link", state=state)
 
     async def serve(self) -> None:
         """Run until SIGTERM or SIGINT, or until a part cannot go on."""

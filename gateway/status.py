@@ -13,9 +13,9 @@ import msgspec
 
 from gateway.delivery.state import read_state as read_delivery
 from gateway.journal.reader import newest_row, total_at
-from gateway.ledger import Books, Ledger, balance
+from gateway.ledger import EMPTY, Books, Ledger, balance
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
+from gateway.store.schema import StoreAbsentError, StoreError
 
 LOCK = "up.lock"
 UP_STATE = "up.json"
@@ -78,14 +78,19 @@ def read_ledger(data: Path, *, at_rest: bool) -> Ledger:
 
 
 def read_books(data: Path, *, at_rest: bool) -> Books:
-    """Read what the parts have counted: the journal last, so that it is never behind those who read it."""
+    """Read what the parts have counted: the journal last, so that it is never behind those who read it.
+
+    Raises:
+        StoreError: the store is there and cannot be read.
+
+    """
     counters, stored, progress = [], {}, None
     try:
         with StoreReader(data / "store.db") as reader, reader.snapshot():
             progress = reader.progress()
             counters = [(c.stage, c.scope, c.device, c.term, c.value) for c in reader.counters()]
             stored = reader.taken_by_device()
-    except StoreError:
+    except StoreAbsentError:
         pass  # nothing has run yet
     journal = data / "journal" / "0"
     read = total_at(journal, progress.offset) if progress else 0
@@ -97,11 +102,9 @@ def status(data: Path) -> dict[str, Any]:
     """Give the status document."""
     up = read_up(data)
     document: dict[str, Any] = {"running": up is not None, **{k: v for k, v in (up or {}).items() if k != "processes"}}
-    ledger = read_ledger(data, at_rest=up is None)
-    document["ledger"] = ledger.document()
-    state = read_state(data / GATEWAY_STATE)
-    document["link"] = state.get("link") if up else "stopped"
+    document["link"] = read_state(data / GATEWAY_STATE).get("link", "connecting") if up else "stopped"
     try:
+        document["ledger"] = read_ledger(data, at_rest=up is None).document()
         with StoreReader(data / "store.db") as reader:
             counts, size = reader.counts(), reader.size()
             document["readings"] = counts.readings
@@ -110,7 +113,9 @@ def status(data: Path) -> dict[str, Any]:
             document["commands"] = counts.commands
             document["store"] = {"points": size.points, "bytes": size.bytes}
     except StoreError as error:
-        document["store"] = {"points": 0, "bytes": 0, "error": str(error)}
+        absent = isinstance(error, StoreAbsentError)
+        document.setdefault("ledger", {**EMPTY.document(), "balanced": False, "flaws": [str(error)]})
+        document["store"] = {"points": 0, "bytes": 0, **({} if absent else {"error": str(error)})}
     document["delivery"] = deliveries(data)
     document["memory"] = {name: memory(pid) for name, pid in up.get("processes", {}).items()} if up else {}
     return document

@@ -14,9 +14,11 @@ from typing import Any
 import structlog
 from rich.console import Console
 
-from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan
+from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.settings import Settings
 from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_ledger, read_state, status, write_state
+from gateway.store.reader import StoreReader
+from gateway.store.schema import StoreAbsentError, StoreError
 from gateway.supervisor import Part, Supervisor
 from gateway.terminal import Terminal, ledger_line
 
@@ -53,6 +55,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         raise StartError(f"{run.data}: another `sluice up` runs on this data folder") from None
     except OSError as error:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
+    _check_store(run.data)
     with lock, ExitStack() as ports:
         ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
@@ -60,7 +63,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         title = f"sluice · {settings.site} · {broker.engine if broker else 'broker'} {url.removeprefix('mqtt://')}"
         stop = _Stop(run.seconds)
         with Terminal(run.data, console, title=title) as terminal:
-            supervisor = Supervisor(_parts(run, settings, broker, url), hear=terminal.hear if console.is_terminal else None)
+            supervisor = Supervisor(_parts(run, settings, broker, url), hear=terminal.hear)
             _greet(terminal, run, broker, settings)
             try:
                 supervisor.start()
@@ -70,11 +73,22 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
                 raise StartError(f"{error}; what it said stands above") from None
             finally:
                 terminal.link = "stopping"
+                used = status(run.data)["memory"]
                 supervisor.stop()
                 terminal.poll()
-    document = status(run.data)
+    document = {**status(run.data), "memory": used}
     _say_goodbye(console, run)
     return document
+
+
+def _check_store(data: Path) -> None:
+    """Refuse to start on a store that cannot be read: no process could go on with it."""
+    try:
+        StoreReader(data / "store.db").close()
+    except StoreAbsentError:
+        return
+    except StoreError as error:
+        raise StartError(f"{error}; move it away to start with an empty one (the journal is kept apart)") from None
 
 
 class _Stop:
@@ -166,7 +180,12 @@ def _greet_embedded(terminal: Terminal, broker: EmbeddedBroker, settings: Settin
     listen = settings.broker.listen
     terminal.say(f"broker    embedded {broker.engine} on {broker.url}")
     if broker.taken:
-        terminal.say(f"          port {listen.port} is taken; if that is your broker, use it: SLUICE_BROKER__URL=mqtt://{listen} sluice up")
+        use = (
+            f"; a broker answers there: to use it, SLUICE_BROKER__URL=mqtt://{listen} sluice up"
+            if speaks_mqtt(listen.host, listen.port)
+            else ""
+        )
+        terminal.say(f"          port {listen.port} is taken{use}")
     if broker.engine == "amqtt":
         terminal.say("          amqtt keeps nothing while Sluice is away; with mosquitto installed, Sluice uses that")
 

@@ -79,7 +79,7 @@ def test_commands_on_a_running_gateway(starter, until):
         assert (letter["topic"], letter["device"]) == ("home/kitchen", "kitchen")
         sent = sluice.json("send", "fan-1", "state=ON")
         assert (sent["state"], sent["attempts"]) == ("confirmed", 1)
-        assert sluice.json("send", "nobody", "state=ON", "--within", "0.1s", "--retries", "0", code=1)["state"] == "expired"
+        assert sluice.json("send", "nobody", "state=ON", "--within", "0.1s", "--retries", "0", code=1)["state"] == "refused"
         document = sluice.json("status")
         assert document["running"]
         assert document["ledger"]["dead_letters"] == 1
@@ -93,7 +93,7 @@ def test_commands_on_a_running_gateway(starter, until):
 def test_commands_where_nothing_has_run(sluice):
     """Each says so in a sentence, without a traceback; status says that nothing runs."""
     assert sluice.json("status", code=1)["running"] is False
-    assert sluice.json("doctor")["healthy"]
+    assert sluice.json("doctor", code=1)["complaints"] == [f"{sluice.data}: there is no such data folder: nothing has run here"]
     for words in (["devices"], ["history", "x"], ["dead-letters"], ["send", "x", "y=1"]):
         done = subprocess.run([sluice.command, *words, "--data", str(sluice.data)], capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 1
@@ -111,7 +111,19 @@ def test_second_up_on_one_folder_is_refused_and_another_folder_gets_another_port
         assert "another `sluice up` runs on this data folder" in same.stderr
         other = subprocess.run([*words, str(tmp_path / "other")], capture_output=True, text=True, timeout=30, check=False)
         assert other.returncode == 0, other.stderr
-        assert "port 18830 is taken" in other.stderr
+        assert "port 18830 is taken; a broker answers there" in other.stderr
+
+
+def test_damaged_store_is_named_by_doctor_status_and_up(sluice):
+    """A store that cannot be read stops start-up with one sentence; doctor and status say the same."""
+    sluice.data.mkdir()
+    (sluice.data / "store.db").write_bytes(b"no database " * 1000)
+    (complaint,) = sluice.json("doctor", code=1)["complaints"]
+    assert "cannot be read" in complaint
+    assert sluice.json("status", code=1)["ledger"]["flaws"] == [complaint]
+    words = [sluice.command, "up", "--config", str(sluice.config), "--data", str(sluice.data), "--for", "5"]
+    up = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (up.returncode, len(up.stderr.splitlines())) == (1, 1), up.stderr
 
 
 def test_decode_shows_readings_on_stdout(sluice):

@@ -101,6 +101,17 @@ def answers(host: str, port: int) -> bool:
         return False
 
 
+def speaks_mqtt(host: str, port: int) -> bool:
+    """Tell whether a broker answers there: it takes or refuses a CONNECT, and either is a CONNACK (MQTT 3.1.1, 3.2)."""
+    connect = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x05\x00\x00"
+    try:
+        with socket.create_connection((host, port), timeout=1) as probe:
+            probe.sendall(connect)
+            return probe.recv(1) == b"\x20"
+    except OSError:
+        return False
+
+
 def _mosquitto_conf(directory: Path, host: str, port: int, username: str | None, password: str | None) -> str:
     """Write a configuration whose queues hold what comes while the gateway is away, and which outlives a restart (mosquitto.conf(5))."""
     lines = [

@@ -83,10 +83,18 @@ class Dispatcher:
                 return
         for command in waiting:
             if now >= command.expires:
-                self._book.end(command, "expired", "could not be sent in time", now=now)
+                self._book.end(command, "expired", self._why_not_sent(command), now=now)
             else:
                 await self._send(command, client, now)
                 return
+
+    def _why_not_sent(self, command: Command) -> str:
+        if self._address(command) is None:
+            return f"{command.device} has not been seen to take commands, and no profile says where they go"
+        return "it could not be sent in time"
+
+    def _address(self, command: Command) -> Address | None:
+        return self._store.address(command.device) or self._catalogue.address(command.device)
 
     def _without_superseded(self, waiting: list[Command], now: int) -> list[Command]:
         kept: list[Command] = []
@@ -107,7 +115,9 @@ class Dispatcher:
         if not command.device:
             self._book.end(command, "refused", "the flow's text for the device had no value to name it", now=now)
             return
-        address = self._store.address(command.device) or self._catalogue.address(command.device)
+        address = self._address(command)
+        if address is None and not command.flow:  # a person waits for an answer; a flow's device may still show up
+            self._book.end(command, "refused", self._why_not_sent(command), now=now)
         if client is None or address is None:
             return
         try:

@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 BATCH = 1024
 """Messages in a journal row at most (DESIGN D1)."""
+_ACCESS = frozenset(("Not authorized", "Bad user name or password"))
 _OVERSIZE_KEPT = 1024
 """Bytes kept of a payload that is larger than `limits.payload`."""
 
@@ -126,9 +127,10 @@ class Link(threading.Thread):
         backoff = Backoff()
         while self._wanted.is_set():
             if self._connect():
-                backoff.reset()
                 self._pump()
-                self._on_state("disconnected")
+                if self._connection:
+                    backoff.reset()
+                    self._on_state("disconnected")
             self._journal.live = False
             self._sleep(backoff.delay())
 
@@ -214,7 +216,8 @@ class Link(threading.Thread):
 
     def _on_connect(self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None) -> None:
         if reason.is_failure:
-            self._on_state(f"{self._endpoint} refuses the connection: {reason}")
+            why = " (see broker.username and broker.password_file)" if reason.getName() in _ACCESS else ""
+            self._on_state(f"{self._endpoint} refuses the connection: {reason}{why}")
             client.disconnect()
             return
         fresh = not flags.session_present

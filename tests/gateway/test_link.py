@@ -143,7 +143,10 @@ def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
         endpoint = replace(Endpoint.of(Broker(), broker.url), username="someone", password="wrong")
         gateway = start(broker, endpoint=endpoint)
         until(lambda: gateway.states)
-        assert gateway.states[0] == f"{broker.host}:{broker.port} refuses the connection: Not authorized"
+        assert (
+            gateway.states[0]
+            == f"{broker.host}:{broker.port} refuses the connection: Not authorized (see broker.username and broker.password_file)"
+        )
         assert "wrong" not in repr(endpoint)
         gateway.stop()
         good = start(broker, endpoint=replace(endpoint, password="secret-canary"))
