@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from time import time_ns
 from typing import Annotated, Any, NoReturn
@@ -36,6 +37,19 @@ err = Console(stderr=True, highlight=False)
 def main() -> None:
     """Run the command line."""
     app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(version("sluice-gateway"))
+        raise typer.Exit
+
+
+@app.callback()
+def sluice(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False,
+) -> None:
+    """Run Sluice: an IoT edge event gateway and stream processor."""
 
 
 def fail(text: str, code: int = BAD) -> NoReturn:
@@ -257,6 +271,9 @@ def history(
         except ValueError as error:
             fail(str(error), WRONG)
         answer = past.answer(reader, asked)
+        known = bool(reader.series(device))
+    if not known:
+        fail(f"{device}: no such device has been seen; `sluice devices` lists those that have")
     if as_json:
         print_json(past.history_document(answer))
     else:
@@ -315,7 +332,11 @@ def dead_letters(
         for letter in letters:
             print_json(dead_letter_document(letter))
         return
+    if not letters:
+        err.print("no dead letters")
+        return
     table = Table("received", "topic", "reason", "payload", box=None)
+    table.columns[0].no_wrap = True
     for letter in letters:
         document = dead_letter_document(letter)
         table.add_row(document["received"], letter.topic, letter.reason, repr(letter.payload[:60])[2:-1])
@@ -359,6 +380,8 @@ def simulate(
         counts = _replay(recording, broker, device=device, metric=metric, unit=unit, shift_to_now=shift_to_now, speed=speed)
     if as_json:
         print_json(counts)
+    if not counts.get("published", 1):
+        fail(f"nothing could be published: no broker answers at {broker}")
 
 
 def _simulator_broker(config: Path, data: Path, url: str | None, username: str | None, password: Path | None, ca_file: Path | None) -> Any:

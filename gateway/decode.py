@@ -81,6 +81,7 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "raw_value": reading.raw_value,
         "raw_unit": reading.raw_unit,
         "ts": reading.ts,
+        "time_source": reading.time_source,
     }
 
 

@@ -25,8 +25,10 @@ from gateway.store.schema import StoreError
 from gateway.store.views import DeviceState
 
 _BARS = "▁▂▃▄▅▆▇█"
-_ROWS = 16
-"""Devices shown at most."""
+_WIDE = 110
+"""Columns from which on there is room for everything."""
+_OTHER_LINES = 14
+"""Lines of the panel that are not devices, and some for events above it."""
 _HOUSEKEEPING = frozenset(("online", "linkquality", "battery", "uptime_sec"))
 """Metrics that are shown only where a device has nothing better to say."""
 _PLAIN_EVERY = 5.0
@@ -156,27 +158,37 @@ class Terminal:
         return Group(Text(), self._devices(reader.devices()), self._flows(), Text.from_markup(self._summary(reader)))
 
     def _devices(self, devices: list[DeviceState]) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
-        for column in ("device", "speaks", "last readings", "seen"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
-        for device in devices[:_ROWS]:
+        wide, rows = self._console.width >= _WIDE, max(4, min(16, self._console.height - _OTHER_LINES - 6))
+        table = _table()
+        table.add_column("device", no_wrap=True, min_width=8)
+        if wide:
+            table.add_column("speaks", no_wrap=True)
+        table.add_column("last readings", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("seen", no_wrap=True, justify="right")
+        for device in devices[:rows]:
             ago = (time_ns() - device.last_seen) / 1e9 if device.last_seen else None
             worth = sorted(
                 (s for s in device.series if not isinstance(s.value, str)), key=lambda s: (s.metric in _HOUSEKEEPING, s.unit is None)
             )
-            said = [_reading(s.metric, s.channel, s.value, s.unit) for s in worth][:3]
-            table.add_row(device.device, device.convention, "  ".join(said), "–" if ago is None else f"{max(ago, 0):.0f} s ago")
-        if len(devices) > _ROWS:
-            table.add_row(f"… and {len(devices) - _ROWS} more", "", "", "")
+            said = "  ".join(_reading(s.metric, s.channel, s.value, s.unit) for s in worth[:3])
+            seen = "–" if ago is None else f"{max(ago, 0):.0f} s ago"
+            table.add_row(escape(device.device), *([device.convention] if wide else []), said, seen)
+        if len(devices) > rows:
+            table.add_row(f"… and {len(devices) - rows} more", *([""] if wide else []), "", "")
         return table
 
     def _flows(self) -> Table:
-        table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2))
-        for column in ("flow", "group", "newest window", "trend of its first value"):
-            table.add_column(column, no_wrap=True, overflow="ellipsis")
-        shown = sorted(self._last, key=lambda key: (key[0] not in self._watched(), key))[:6]
+        wide = self._console.width >= _WIDE
+        table = _table()
+        table.add_column("flow", no_wrap=True, min_width=12)
+        table.add_column("group", no_wrap=True)
+        table.add_column("newest window", no_wrap=True, overflow="ellipsis", ratio=1)
+        if wide:
+            table.add_column("trend of its first value", no_wrap=True)
+        shown = sorted(self._last, key=lambda key: (key[0] not in self._watched(), key))[: 6 if self._console.height >= 40 else 2]
         for key in shown:
-            table.add_row(key[0], key[1], _values(self._last[key].values), _sparkline(self._trend.get(key, ())))
+            trend = [_sparkline(self._trend.get(key, ()))] if wide else []
+            table.add_row(escape(key[0]), escape(key[1]), _values(self._last[key].values), *trend)
         return table
 
     def _summary(self, reader: StoreReader) -> str:
@@ -187,7 +199,7 @@ class Terminal:
         return (
             f"[bold]{escape(self._title)}[/]  {escape(self.link)}  {rate:.0f} readings/s  windows {counts.windows['emitted']:,}"
             f"  alerts {alerts['raised']} raised {alerts['cleared']} cleared"
-            f"  commands {commands['requested']} asked {commands['confirmed']} confirmed {commands['failed'] + commands['expired']} lost\n"
+            f"  commands {commands['requested']} asked {commands['confirmed']} confirmed{_unconfirmed(commands)}\n"
             f"{ledger_line(self._balance())}"
         )
 
@@ -198,6 +210,10 @@ class Terminal:
         return self._ledger[1]
 
 
+def _table() -> Table:
+    return Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0), expand=True)
+
+
 def ledger_line(ledger: Ledger) -> str:
     """Write the equation of messages, and whether it holds."""
     m = ledger.messages
@@ -206,6 +222,10 @@ def ledger_line(ledger: Ledger) -> str:
         f"[dim]ledger[/]  {m['received']:,} received = {m['normalised']:,} normalised + {m['ignored']:,} ignored + {m['dead_letters']:,} dead letters"
         f" + {m['duplicates']:,} duplicates + {m['pending']:,} pending  {verdict}"
     )
+
+
+def _unconfirmed(commands: dict[str, int]) -> str:
+    return "".join(f" {commands[end]} {end}" for end in ("failed", "expired", "superseded", "refused", "waiting") if commands[end])
 
 
 def _alert_line(alert: AlertChanged) -> str:
@@ -269,7 +289,7 @@ def status_text(document: dict[str, Any]) -> str:
                 f"{part:<10}" + "  ".join(f"{k} {v:,}" if isinstance(v, int) else escape(f"{k} {v}") for k, v in document[part].items())
             )
     for name, state in document["delivery"].items():
-        lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v is not None)))
+        lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v)))
     if document["memory"]:
         lines.append("memory    " + "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in document["memory"].items()))
     return "\n".join(lines)

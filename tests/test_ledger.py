@@ -14,7 +14,7 @@ from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.status import status
-from gateway.store.effects import SHARDS, ReadingKept
+from gateway.store.effects import SHARDS, Counted, ReadingKept
 from gateway.store.store import Store
 
 FLOW = """
@@ -101,3 +101,20 @@ def test_doctor_names_the_stage_and_the_device_of_a_loss(tmp_path, flow, sluice,
     document = sluice.json("status", code=1)
     assert not document["ledger"]["balanced"]
     assert json.dumps(complaint)[1:-1] in json.dumps(document["ledger"]["flaws"])
+
+
+def test_message_that_says_something_new_is_no_repeat(tmp_path, flow):
+    """Two events of one second with one value differ by their number: both count. The same message again does not."""
+    said = [b'{"timestamp": 1700000000, "seq": 1, "temperature": 5}', b'{"timestamp": 1700000000, "seq": 2, "temperature": 5}']
+    bell = Bell(tmp_path / "bell")
+    journal = Journal(tmp_path / "journal" / "0", bell, keep=1 << 60, max_size=1 << 60)
+    journal.append_messages([Entry("plant/t1", payload) for payload in (*said, said[0])])
+    journal.close()
+    bell.close()
+    reader = JournalReader(tmp_path / "journal" / "0")
+    normaliser = Normaliser([flow], [])
+    taken = [made for row in reader.read(10) for made in normaliser.take(row)]
+    reader.close()
+    assert [reading.value for key, item in taken if key != STORE for _, _, reading in item.items] == [5, 5]
+    counted = [effect for key, effects in taken if key == STORE for effect in effects if isinstance(effect, Counted)]
+    assert {c.term: c.value for c in counted if c.stage == "total"} == {"normalised": 2, "duplicates": 1}

@@ -29,6 +29,7 @@ def test_a_line_gives_its_readings():
             {
                 "device": "p", "metric": "temperature", "channel": "DS18B20", "key": "DS18B20.Temperature", "value": 20.0, "unit": "°C",
                 "raw_value": 68, "raw_unit": "°F", "ts": 1788349860 * 10**9,
+                "time_source": "learned-offset",
             }
         ]
     }  # fmt: skip

@@ -59,6 +59,7 @@ def test_history_lists_readings_in_order(reader):
         "unit": "°C",
         "raw_value": 49.1,
         "raw_unit": "°C",
+        "time_source": "device",
     }
     assert json.loads(json.dumps(document)) == document
 
