@@ -89,6 +89,7 @@ class Gateway:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        loop.set_exception_handler(_say_once)
         loop.add_reader(self._store_bell.fileno(), self._ring)
         self._link.start()
         try:
@@ -158,6 +159,12 @@ class Gateway:
 
     def _save_state(self, link: str) -> None:
         write_state(self._data / GATEWAY_STATE, {"link": link})
+
+
+def _say_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Leave out what aiomqtt says when it drops a lost connection: whoever used it has said so already."""
+    if not type(context.get("exception")).__module__.startswith("aiomqtt"):
+        loop.default_exception_handler(context)
 
 
 def _unused_offset(data: Path) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
+import threading
 from dataclasses import replace
 
 import pytest
@@ -214,3 +217,60 @@ def test_link_over_tls_verifies_the_broker(mosquitto_with, start, until, tmp_pat
         publish(broker, "a/b", *map(str, range(300)))
         until(lambda: len(good.payloads()) == 300)
         good.stop()
+
+
+class Proxy:
+    """A TCP relay before the broker that can swallow what the client says, and cut every connection."""
+
+    def __init__(self, target):
+        self._target, self.swallow, self._pairs = target, False, []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"mqtt://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                broker = socket.create_connection(self._target)
+                self._pairs.append((client, broker))
+                threading.Thread(target=self._relay, args=(client, broker, True), daemon=True).start()
+                threading.Thread(target=self._relay, args=(broker, client, False), daemon=True).start()
+
+    def _relay(self, source, sink, from_client):
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if not (from_client and self.swallow):
+                    sink.sendall(data)
+
+    def cut(self):
+        for pair in self._pairs:
+            for one in pair:
+                with contextlib.suppress(OSError):
+                    one.shutdown(socket.SHUT_RDWR)
+                one.close()
+        self._pairs.clear()
+
+    def close(self):
+        self._listener.close()
+        self.cut()
+
+
+def test_link_recognises_a_batch_that_is_delivered_again(mosquitto, start, until):
+    """Acknowledgements that never reach the broker make it send everything again with DUP: each is known, and kept once."""
+    proxy = Proxy((mosquitto.host, mosquitto.port))
+    gateway = start(mosquitto, endpoint=Endpoint.of(Broker(), proxy.url))
+    until(lambda: gateway.journal.live)
+    proxy.swallow = True
+    publish(mosquitto, "a/b", *map(str, range(200)))
+    until(lambda: len(gateway.payloads()) == 200)
+    proxy.cut()
+    proxy.swallow = False
+    until(lambda: len(gateway.entries()) == 400)
+    publish(mosquitto, "a/b", "new")
+    until(lambda: len(gateway.entries()) == 401)
+    repeated = [bool(e.flags & Flag.REPEATED) for e in gateway.entries()]
+    assert repeated == [False] * 200 + [True] * 200 + [False]
+    assert all(e.flags & Flag.DUP for e in gateway.entries()[200:400])
+    gateway.stop()
+    proxy.close()
