@@ -98,7 +98,7 @@ def test_own_recording_has_the_hourly_means_of_a_plain_loop(sluice, mosquitto, u
     ledger = status(sluice.data)["ledger"]
     repeats = len(said) - len(set(said))
     assert ledger["flows"]["hourly"]["corrected"] == _late(dict.fromkeys(said))
-    assert ledger["readings"].get("repeated", 0) == repeats
+    assert ledger["duplicates"] == repeats
 
 
 def _compare():

@@ -24,7 +24,7 @@ _BACK_OFF = 1.5
 """Each attempt is given so much longer than the one before."""
 
 
-_LOOK_FOR_REPORTS, _LOOK_ANYWAY = 0.05, 60.0
+_LOOK_FOR_REPORTS, _LOOK_ANYWAY = 0.01, 1.0
 """Seconds between looks while a command is open, and while none is."""
 
 
@@ -167,4 +167,4 @@ async def _rest(woken: asyncio.Event, seconds: float) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await woken.wait()
-    woken.clear()
+            woken.clear()  # not after a timeout: a ring in that very moment must be heard the next time

@@ -125,10 +125,9 @@ class Delivery:
         try:
             async with asyncio.timeout(self._poll):
                 await self._news.wait()
+                self._news.clear()
         except TimeoutError:
             return
-        finally:
-            self._news.clear()
         await asyncio.sleep(max(0.0, self._sent + self._destination.linger - monotonic()))
 
     # In the thread

@@ -10,6 +10,9 @@ from gateway.journal.row import Row
 
 Durability = Literal["strict", "batched"]
 
+_PAGES_BETWEEN_CHECKPOINTS = 16_384
+"""64 MB: a checkpoint holds everything up for tens of ms, so at SQLite's 1,000 pages each hundredth message would wait for one."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
   offset INTEGER PRIMARY KEY, kind INTEGER NOT NULL, received INTEGER NOT NULL, uptime INTEGER NOT NULL,
@@ -43,6 +46,7 @@ class Segment:
         self._db = _connect(path)
         if write:
             self._db.execute(f"PRAGMA synchronous={'FULL' if write == 'strict' else 'NORMAL'}")
+            self._db.execute(f"PRAGMA wal_autocheckpoint={_PAGES_BETWEEN_CHECKPOINTS}")
 
     def append(self, row: Row) -> None:
         """Commit one row."""
