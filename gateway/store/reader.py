@@ -119,10 +119,17 @@ class StoreReader:
         ]
 
     def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
-        """Give the newest value that a device said live, and that reading's id; None where the last known state is not a live one."""
-        query = "SELECT last_value, state_id FROM series WHERE device = ? AND metric = ? AND channel = ? AND last_retained = 0"
+        """Give the newest live value of a series in the journal's order, and the id of its reading; None where there is none to be had.
+
+        Not by event time: a device whose clock was once ahead would never be heard again. A reading that `history.raw` left out can only be
+        given while it is the last known state too.
+        """
+        query = (
+            "SELECT CASE WHEN state_id = last_id THEN last_value ELSE (SELECT value FROM readings WHERE id = last_id) END, last_id"
+            " FROM series WHERE (device, metric, channel) = (?, ?, ?) AND last_id >= 0"
+        )
         row = self._connection.execute(query, (device, metric, channel)).fetchone()
-        return (unpack(row[0]), row[1]) if row else None
+        return (unpack(row[0]), row[1]) if row and row[0] is not None else None
 
     def taken_by_device(self) -> dict[str, int]:
         """Give how many readings have been taken from each device; retained ones are none."""

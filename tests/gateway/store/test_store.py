@@ -153,6 +153,15 @@ def test_raw_none_keeps_the_last_state_only(path, kept):
         assert (series.value, series.count, series.kept) == (7, 7, 0)
 
 
+def test_what_a_device_reported_last_goes_by_the_journal_and_not_by_its_clock(path, kept):
+    """A reading stamped ahead stays the last known state; what came after it is what a command is confirmed by."""
+    with Store(path) as store:
+        store.write([kept(1, value=1.0, ts=T0 + 900 * 10**9), kept(2, value=2.0, ts=T0)])
+    with StoreReader(path) as reader:
+        assert reader.series()[0].value == 1.0
+        assert reader.reported("t1", "temperature", "") == (2.0, 2 << 20)
+
+
 def test_retained_readings_only_tell_the_state(path, kept):
     """A retained reading is the last known state until a live one as new comes; it is no history and no count."""
     with Store(path) as store:
