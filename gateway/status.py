@@ -117,7 +117,7 @@ def status(data: Path) -> dict[str, Any]:
         document.setdefault("ledger", {**EMPTY.document(), "balanced": False, "flaws": [str(error)]})
         document["store"] = {"points": 0, "bytes": 0, **({} if absent else {"error": str(error)})}
     document["delivery"] = deliveries(data)
-    document["memory"] = {name: memory(pid) for name, pid in up.get("processes", {}).items()} if up else {}
+    document["memory"] = memories(up.get("processes", {})) if up else {}
     return document
 
 
@@ -129,6 +129,11 @@ def deliveries(data: Path) -> dict[str, dict[str, Any]]:
     except StoreError:
         return {}
     return {one.name: {k: v for k, v in msgspec.structs.asdict(one).items() if k not in {"name", "streams"}} for one in found}
+
+
+def memories(processes: Mapping[str, int]) -> dict[str, int]:
+    """Give the memory of each process in bytes, by name."""
+    return {name: memory(pid) for name, pid in processes.items()}
 
 
 def memory(pid: int) -> int:

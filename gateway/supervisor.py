@@ -34,7 +34,6 @@ class Part:
     ready: Callable[[], bool] = lambda: True
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
-    restarts: int = 0
     next_start: float | None = None
     backoff: Backoff = field(default_factory=lambda: Backoff(0.5, 30.0))
 
@@ -50,6 +49,10 @@ class Supervisor:
         """`hear` takes what parts write to stderr, by part and line; without it they write to ours."""
         self.parts = list(parts)
         self._hear = hear
+
+    def pids(self) -> dict[str, int]:
+        """Give the processes that run, by the names of their parts."""
+        return {part.name: part.process.pid for part in self.parts if part.process}
 
     def start(self, *, ready_within: float = 15.0) -> None:
         """Start the parts, each when the one before is ready.
@@ -95,7 +98,6 @@ class Supervisor:
             self._listen(part)
             if part.process is None:
                 if part.next_start is not None and monotonic() >= part.next_start:
-                    part.restarts += 1
                     self._start(part)
                 continue
             status = part.process.poll()

@@ -16,7 +16,7 @@ from rich.console import Console
 
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.settings import Settings
-from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_ledger, read_state, status, write_state
+from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, read_state, status, write_state
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError, StoreError
 from gateway.supervisor import Part, Supervisor
@@ -55,8 +55,8 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         raise StartError(f"{run.data}: another `sluice up` runs on this data folder") from None
     except OSError as error:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
-    _check_store(run.data)
     with lock, ExitStack() as ports:
+        _check_store(run.data)
         ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
         url = broker.url if broker else settings.broker.url
@@ -73,7 +73,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
                 raise StartError(f"{error}; what it said stands above") from None
             finally:
                 terminal.link = "stopping"
-                used = status(run.data)["memory"]
+                used = memories(supervisor.pids())
                 supervisor.stop()
                 terminal.poll()
     document = {**status(run.data), "memory": used}
@@ -162,8 +162,7 @@ def _simulator_access(run: Run, settings: Settings, url: str) -> Sequence[str]:
 
 
 def _up(settings: Settings, url: str, supervisor: Supervisor) -> dict[str, Any]:
-    processes = {part.name: part.process.pid for part in supervisor.parts if part.process}
-    return {"site": settings.site, "broker": url, "started": time_ns(), "processes": processes}
+    return {"site": settings.site, "broker": url, "started": time_ns(), "processes": supervisor.pids()}
 
 
 def _greet(terminal: Terminal, run: Run, broker: EmbeddedBroker | None, settings: Settings) -> None:

@@ -49,7 +49,6 @@ class Dispatcher:
         self._catalogue = catalogue
         self._journal = journal
         self._clock = clock
-        self._open: list[Command] = []
 
     async def step(self, client: aiomqtt.Client | None) -> float:
         """Do all that can be done now; give the seconds until something is due. Without a client nothing is sent, but commands still end."""
@@ -138,11 +137,10 @@ class Dispatcher:
         if facts:
             self._journal.append_facts([fact for _, fact in facts])
             self._book.journalled(facts[-1][0])
-        self._open = self._book.open()
 
     def _until_due(self) -> float:
         """Give the time until it is worth looking again: what devices report rings no bell."""
-        return _LOOK_FOR_REPORTS if self._open else _LOOK_ANYWAY
+        return _LOOK_FOR_REPORTS if self._book.open() else _LOOK_ANYWAY
 
 
 def _same(said: Value, wanted: Value) -> bool:

@@ -79,7 +79,6 @@ class Link(threading.Thread):
         self._batch: list[Entry] = []
         self._to_ack: list[int] = []
         self._connection = 0
-        self._marker_seen = False
         self._wanted = threading.Event()
         self._wanted.set()
         self._wake_read, self._wake_write = os.pipe()
@@ -143,7 +142,6 @@ class Link(threading.Thread):
         os.close(self._wake_write)
 
     def _connect(self) -> bool:
-        self._marker_seen = False
         self._connection = 0
         self._batch.clear()
         self._to_ack.clear()
