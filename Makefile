@@ -13,13 +13,15 @@ PYTHON ?=
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo install test lint tools bench lock secrets clean
+.PHONY: help demo install test lint tools bench fuzz docs lock secrets clean
 
 help:
 	@echo 'make demo      a simulated greenhouse: see Sluice work (Ctrl-C ends it, starting again goes on)'
 	@echo 'make install   .venv with the command sluice in it, and nothing else'
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
+	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
+	@echo 'make docs      docs/devices.md, from the conventions and their samples'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
 	@echo 'PYTHON=/path/to/python3.12 chooses the Python to make .venv with.'
 
@@ -46,6 +48,12 @@ lock: | $(BIN)/python
 	$(INSTALL) $(UV)
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(LOCK) pyproject.toml --group dev --constraints requirements.lock --output-file requirements-dev.lock
+
+fuzz: $(VENV)/dev
+	$(BIN)/python tests/devices/fuzz.py $(ARGS)
+
+docs: $(VENV)/runtime
+	$(BIN)/python -m devices.guide > docs/devices.md
 
 # The folder is its owner's alone; the files in it are readable to all, since each container reads them as a user of its own.
 secrets:

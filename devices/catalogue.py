@@ -9,17 +9,69 @@ from typing import Any, Final
 
 import msgspec
 
-from devices import foreign, payloads
+from devices import payloads, places
 from devices.convention import GREATEST_INTEGER, LEAST_INTEGER, Convention, Place, UnusableError, on_off, remember
+from devices.conventions.aws_shadow import AwsShadow
+from devices.conventions.azure_iot import AzureIot
+from devices.conventions.chirpstack import ChirpStack
+from devices.conventions.esphome import Esphome
+from devices.conventions.graphite import Graphite
+from devices.conventions.home_assistant import HomeAssistant
+from devices.conventions.homie import Homie
+from devices.conventions.line_protocol import LineProtocol
+from devices.conventions.milesight import Milesight
+from devices.conventions.opcua_pubsub import OpcUaPubSub
+from devices.conventions.owntracks import OwnTracks
+from devices.conventions.packed import Packed
 from devices.conventions.plain_json import PlainJson
 from devices.conventions.plain_scalar import PlainScalar
+from devices.conventions.ruuvi import Ruuvi
+from devices.conventions.senml import Senml
+from devices.conventions.shelly_gen1 import ShellyGen1
+from devices.conventions.shelly_gen2 import ShellyGen2
+from devices.conventions.sparkplug_b import SparkplugB
 from devices.conventions.tasmota import Tasmota
+from devices.conventions.template import Templates
+from devices.conventions.theengs import Theengs
+from devices.conventions.things_stack import ThingsStack
+from devices.conventions.victron import Victron
 from devices.conventions.zigbee2mqtt import Zigbee2Mqtt
+from devices.conventions.zwave_js import ZwaveJs
+from devices.kinds import Kinds
+from devices.news import News
+from devices.payloads import Body
 from devices.profile import CommandTemplate, Profile, Profiles
-from devices.reading import Address, CommandError, DeadLetter, Encoded, Expected, Ignored, Message, Outcome, Value
+from devices.reading import Address, Ask, CommandError, DeadLetter, Encoded, Expected, Ignored, Message, Outcome, Value
 
-CONVENTIONS: Final[tuple[type[Convention], ...]] = (Zigbee2Mqtt, Tasmota, PlainJson, PlainScalar)
-"""Those with topics of their own first; the plain ones take what is left, by its shape."""
+CONVENTIONS: Final[tuple[type[Convention], ...]] = (
+    Templates,
+    Zigbee2Mqtt,
+    Tasmota,
+    Homie,
+    ZwaveJs,
+    Esphome,
+    ShellyGen2,
+    ShellyGen1,
+    Victron,
+    OwnTracks,
+    Ruuvi,
+    Theengs,
+    SparkplugB,
+    ThingsStack,
+    Milesight,
+    ChirpStack,
+    AwsShadow,
+    AzureIot,
+    HomeAssistant,
+    Senml,
+    OpcUaPubSub,
+    Packed,
+    LineProtocol,
+    Graphite,
+    PlainJson,
+    PlainScalar,
+)
+"""Those with topics of their own first, then those known by the form of their payload; the plain ones take what is left."""
 
 _BLANK: Final = re.compile(r"\{(device|base|setting|value)\}")
 
@@ -28,11 +80,15 @@ MOST_ADDRESSES: Final = 200_000
 LONGEST_TOPIC: Final = 1024
 
 
+Candidate = tuple[Convention, Place]
+
+
 class _Route(msgspec.Struct, frozen=True):
-    """What a topic alone decides: an answer that needs no payload, or who may read it."""
+    """What a topic alone decides: an answer that needs no payload, or who may read it: `owners` of the topic before all `others`."""
 
     answer: Ignored | DeadLetter | None
-    candidates: tuple[tuple[Convention, Place], ...] = ()
+    owners: tuple[Candidate, ...] = ()
+    others: tuple[Candidate, ...] = ()
 
 
 class Catalogue:
@@ -51,43 +107,82 @@ class Catalogue:
     def __init__(self, profiles: Sequence[Profile] = (), learned: dict[str, Any] | None = None) -> None:
         self.learned: dict[str, Any] = {} if learned is None else learned
         self.profiles = Profiles(profiles)
-        self.conventions = {made.name: made(self.profiles, self.learned.setdefault(made.name, {})) for made in CONVENTIONS}
         self._addresses: dict[str, list[str]] = self.learned.setdefault("addresses", {})
+        self.news = News(self.learned.setdefault("sequences", {}))
+        self.conventions = {made.name: made(self.profiles, self.learned.setdefault(made.name, {}), self.news) for made in CONVENTIONS}
+        for convention in self.conventions.values():
+            convention.discovered = self.learned["home_assistant"]["topics"]
+            convention.addresses = self._addresses
+        self._marks = frozenset[str]().union(*(made.marks for made in CONVENTIONS))
+        self._spotters = tuple(one for one in self.conventions.values() if one.marks)
+        self._kinds = Kinds(self.profiles, self.learned.setdefault("kinds", {}))
         self._ranks = {name: len(CONVENTIONS) - place for place, name in enumerate(self.conventions)}
         self._routes: dict[str, _Route] = {}
-        self._changes = 0
 
-    def readings(self, message: Message) -> Outcome:
-        """Return what a message says. Never raises: what cannot be used is a dead letter with its reason."""
-        try:
-            return self._readings(message)
-        except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
-            return DeadLetter(f"bug in decoding topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400])
+    def readings(self, message: Message, *, waited: bool = False) -> Outcome:
+        """Return what a message says. Never raises: what cannot be used is a dead letter with its reason.
 
-    def _readings(self, message: Message) -> Outcome:
+        `waited`: it was held before. What came up besides is in `news` until the next message. Values that would change the type of their
+        series are left out, and are in `news.refused`; a message of which nothing else is left is a dead letter.
+        """
+        self.news.forget()
+        self.news.waited = waited
         route = self._routes.get(message.topic) or self._route(message.topic)
         if route.answer is not None:
             return route.answer
-        convention, place = route.candidates[0]
         try:
-            body = payloads.read(message.payload)
-            for convention, place in route.candidates:  # noqa: B007
-                if convention.takes(body):
-                    break
-            if convention.guesses and not isinstance(body, str) and (dialect := foreign.by_shape(body)):
-                return DeadLetter(f"topic {message.topic!r}: {dialect} is not understood yet", place.device)
-            said = convention.decode(message, place, body)
-            if isinstance(said, Ignored):
-                self._forget_routes()
-                return said
-            readings = convention.normalise(said, message)
+            return self._read(message, *self._choose(message, route))
         except payloads.UnreadableError as error:
-            return DeadLetter(f"topic {message.topic!r}: {error}", place.device or None)
+            return DeadLetter(f"topic {message.topic!r}: {error}", _device(route))
+        except UnusableError as error:
+            return DeadLetter(str(error), _device(route))
+        except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
+            return DeadLetter(f"bug in decoding topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400], _device(route))
+
+    def _read(self, message: Message, convention: Convention, place: Place, body: Body) -> Outcome:
+        if place.ignored:
+            return Ignored(place.ignored, place.device or None)
+        try:
+            said = convention.decode(message, place, body)
+            readings = convention.normalise(said, message) if isinstance(said, list) else None
         except UnusableError as error:
             return DeadLetter(str(error), place.device or None)
-        if readings:
-            self._learn_address(place, readings[0].device, convention.name)
-        return readings
+        if convention.changes:
+            convention.changes = 0
+            self._routes.clear()
+        for device in self.news.retyped:
+            self._kinds.forget(device)
+        for ask in self.news.asks:
+            self._note_ask(ask, convention.name)
+        if not isinstance(said, list):
+            return said
+        if not readings:
+            return Ignored("no value in it", place.device or None)
+        self._learn_address(place, said[0].device, readings[0].device, convention.name)
+        return self._kinds.keep(readings, self.news)
+
+    def _choose(self, message: Message, route: _Route) -> tuple[Convention, Place, Body]:
+        """Return who reads a message, and its body: the topic's owner, else who knows the payload's form, else who takes such a payload.
+
+        Raises UnreadableError, and UnusableError where nobody takes it.
+        """
+        if route.owners and route.owners[0][0].reads_bytes:
+            return *route.owners[0], message.payload
+        body = payloads.read(message.payload)
+        for convention, place in route.owners:
+            if convention.takes(body):
+                return convention, place, body
+        first = body[0] if isinstance(body, list) and body else body
+        if isinstance(first, dict) and (found := self._marks.intersection(first)):
+            levels = tuple(message.topic.split("/"))
+            for convention in self._spotters:
+                if not convention.marks.isdisjoint(found) and (spotted := convention.spot(message.topic, levels, body)):
+                    return convention, spotted, body
+        for convention, place in route.others:
+            if convention.takes(body):
+                return convention, place, body
+        what = payloads.binary(body) if isinstance(body, bytes) else "nobody reads such a payload"
+        raise UnusableError(f"topic {message.topic!r}: {what}")
 
     def _route(self, topic: str) -> _Route:
         if len(topic) > LONGEST_TOPIC or not topic or not topic.isprintable():
@@ -101,33 +196,22 @@ class Catalogue:
         return route
 
     def _resolve(self, topic: str, levels: tuple[str, ...]) -> _Route:
-        housekeeping = foreign.housekeeping(levels)
-        if housekeeping:
-            return _Route(Ignored(housekeeping))
-        candidates: list[tuple[Convention, Place]] = []
-        for convention in self.conventions.values():
-            if convention.guesses and not candidates and (dialect := foreign.by_topic(levels)):
-                return _Route(DeadLetter(f"topic {topic!r}: {dialect} is not understood yet"))
-            place = convention.recognise(topic, levels)
-            if place is not None:
-                candidates.append((convention, place))
-                if place.ignored:
-                    return _Route(Ignored(place.ignored, place.device or None))
-                if not convention.guesses:
-                    break
-        return _Route(None, tuple(candidates))
+        nobodys = places.nobodys(levels)
+        if nobodys:
+            return _Route(Ignored(nobodys))
+        found = [(one, place) for one in self.conventions.values() if (place := one.recognise(topic, levels)) is not None]
+        owners = tuple((one, place) for one, place in found if one.owns and not place.adopted)
+        others = tuple((one, place) for one, place in found if not one.owns or place.adopted)
+        if owners and owners[0][1].ignored:
+            return _Route(Ignored(owners[0][1].ignored, owners[0][1].device or None))
+        if not owners and (why := places.no_reading(levels)):
+            return _Route(Ignored(why, others[-1][1].device or None))
+        return _Route(None, owners, others)
 
-    def _forget_routes(self) -> None:
-        """Drop remembered topics when something learned changes whose they are."""
-        changes = sum(convention.changes for convention in self.conventions.values())
-        if changes != self._changes:
-            self._changes = changes
-            self._routes.clear()
-
-    def _learn_address(self, place: Place, device: str, convention: str) -> None:
+    def _learn_address(self, place: Place, said: str, device: str, convention: str) -> None:
         """Keep where a device listens. A dialect of its own outweighs a plain one; within one, the newest topic counts."""
-        if device != place.device:
-            if place.alternative is None or place.alternative.device != device:
+        if said != place.device:
+            if place.alternative is None or place.alternative.device != said:
                 return
             place = place.alternative
         known = self._addresses.get(device)
@@ -135,16 +219,24 @@ class Catalogue:
             return
         if known is None or self._ranks.get(known[0], 0) <= self._ranks[convention]:
             remember(self._addresses, device, [convention, place.base], most=MOST_ADDRESSES)
+            self.news.readdressed.add(device)
+            self.news.born.add(place.base)
+
+    def _note_ask(self, ask: Ask, convention: str) -> None:
+        """Keep where a device listens that a convention asks something of: it may never have said anything that can be read."""
+        if ask.device not in self._addresses:
+            remember(self._addresses, ask.device, [convention, ask.base], most=MOST_ADDRESSES)
+            self.news.readdressed.add(ask.device)
 
     def address(self, device: str) -> Address | None:
         """Return where a device listens for commands: what its profile says, else what was learned from its messages; None if neither."""
-        known = self.profiles.of(device)
+        learned = self._addresses.get(device)
+        known = self.profiles.of(device, learned[0] if learned else "")
         if known.convention is not None and known.base is not None:
             return Address(known.convention, known.base)
-        learned = self._addresses.get(device)
         if learned is None:
             return Address("plain_json", "") if known.command else None
-        return Address(learned[0], self.conventions[learned[0]].base_of(device, learned[1]))
+        return Address(learned[0], self.conventions[learned[0]].base_of(self.profiles.original(device), learned[1]))
 
     def encode(self, address: Address, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
         """Return the messages that tell a device these settings, each with the readings that will confirm it.
@@ -159,11 +251,13 @@ class Catalogue:
             raise CommandError(f"device {device!r}: convention must be one of {', '.join(self.conventions)}; got {address.convention!r}")
         if not settings:
             raise CommandError(f"device {device!r}: a command must have a setting; got none")
-        known = self.profiles.of(device)
-        original = {metric: key for key, metric in known.rename.items()}
-        settings = {original.get(setting, setting): value for setting, value in settings.items()}
+        known = self.profiles.of(device, address.convention)
         for setting, value in settings.items():
             _check(device, setting, value)
+            known.check_allowed(device, setting, value)
+        device = self.profiles.original(device)
+        original = {metric: key for key, metric in known.rename.items()}
+        settings = {original.get(setting, setting): value for setting, value in settings.items()}
         try:
             return self._encoded(convention, known.command, address.base, device=device, settings=settings)
         except UnusableError as error:
@@ -203,3 +297,9 @@ def _filled(template: CommandTemplate, words: dict[str, str], expects: tuple[Exp
         return _BLANK.sub(lambda blank: words[blank[1]], text)
 
     return Encoded(fill(template.topic), fill(template.payload).encode(), expects)
+
+
+def _device(route: _Route) -> str | None:
+    """Return the device that a topic names, for a payload that nobody could read."""
+    candidates = (*route.owners, *route.others)
+    return (candidates[0][1].device or None) if candidates else None

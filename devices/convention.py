@@ -14,9 +14,11 @@ from typing import Any, ClassVar, Final, NoReturn
 import msgspec
 
 from devices import vocabulary
+from devices.calibration import Calibration
+from devices.news import News
 from devices.payloads import DEEPEST, Body
 from devices.profile import Known, Profiles
-from devices.reading import CommandError, Encoded, Expected, Ignored, Message, Reading, TimeSource, Value
+from devices.reading import CommandError, Encoded, Expected, Held, Ignored, Message, Reading, TimeSource, Value
 from devices.timestamps import Stamp, in_zone, settle
 
 MOST_READINGS: Final = 1024
@@ -24,6 +26,8 @@ MOST_READINGS: Final = 1024
 
 LONGEST_KEY: Final = 512
 """A path of keys longer than this, joined with dots, is no name."""
+
+NO_LABELS: Final[Mapping[str, str]] = {}
 
 LEAST_INTEGER: Final = -(2**63)
 GREATEST_INTEGER: Final = 2**64 - 1
@@ -36,7 +40,8 @@ class UnusableError(ValueError):
 class Place(msgspec.Struct, frozen=True):
     """What a topic alone says: whose it is (`device`), where commands for it start (`base`), and what it names (`path`, `role`).
 
-    `ignored` is the reason why nothing on this topic is a reading, whatever the payload.
+    `ignored` is the reason why nothing on this topic is a reading, whatever the payload. `adopted`: the topic is the convention's only because
+    a message named it, so that whoever owns it, or knows the payload's form, comes first.
     """
 
     device: str
@@ -46,10 +51,14 @@ class Place(msgspec.Struct, frozen=True):
     levels: tuple[str, ...] = ()
     ignored: str | None = None
     alternative: Place | None = None
+    adopted: bool = False
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
-    """One value as the device said it: the path of its keys, and the unit where the dialect, or the message, defines one."""
+    """One value as the device said it: the path of its keys, and the unit where the dialect, or the message, defines one.
+
+    `labels` are what the message itself says in words about device or series (a name, a model, tags), `sequence` its number.
+    """
 
     device: str
     path: tuple[str, ...]
@@ -57,6 +66,8 @@ class Said(msgspec.Struct, frozen=True, gc=False):
     unit: str | None
     ts: int
     source: TimeSource
+    labels: Mapping[str, str] = NO_LABELS
+    sequence: int | None = None
 
 
 class Slot(msgspec.Struct):
@@ -76,34 +87,63 @@ class Slot(msgspec.Struct):
     low: float | None = None
     high: float = 0
     plain: bool = False
+    declared: str | None = None
+    calibration: Calibration | None = None
+
+    def right(self, value: float) -> float:
+        """Return a number as its profile's calibration puts it right."""
+        return value if self.calibration is None else self.calibration(value)
 
 
 class Convention(ABC):
     """What every convention has. Its instances belong to one catalogue, and keep what they learn in `learned` (plain builtins, bounded)."""
 
     name: ClassVar[str]
+    title: ClassVar[str]
+    """The dialect's proper name, for people."""
     about: ClassVar[str]
+    topics: ClassVar[str]
+    """Which topics the dialect uses, in a line for the documentation."""
+    setup: ClassVar[str]
+    """How to point such a device at Sluice, in a line or two for the documentation."""
     guesses: ClassVar[bool] = False
     """Whether a name that leaves no doubt may stand for a unit that nobody states (`devices.vocabulary.BARE`)."""
+    owns: ClassVar[bool] = True
+    """Whether it has topics of its own; a dialect without is known by its payload's form."""
+    marks: ClassVar[frozenset[str]] = frozenset()
+    """Keys of an object, or of the first object of an array, that nobody else uses: with one of them, `spot` is asked on any topic."""
+    reads_bytes: ClassVar[bool] = False
+    """Whether it wants its payloads as they came: `body` is then bytes."""
+    commands: ClassVar[bool] = True
+    """Whether devices of this dialect can be told anything."""
 
     MOST_SLOTS: ClassVar[int] = 100_000
 
-    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
         self.profiles = profiles
         self.learned = learned
+        self.news = news or News()
+        self.discovered: Mapping[str, Mapping[str, Any]] = {}
+        """What Home Assistant's discovery says of topics that a dialect may own: by topic and path in its payload, such as `unit`."""
+        self.addresses: Mapping[str, list[str]] = {}
+        """In which dialect, and at which base, each device has been heard."""
         self.changes = 0
-        """Counts what was learned that changes whose a topic is: whoever keeps answers of `recognise` drops them."""
+        """More than 0 when the last message taught something that changes whose a topic is: kept answers of `recognise` are then dropped."""
 
     @abstractmethod
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         """Return what the topic says if it is one of this convention's, else None. Pure but for what was learned."""
 
-    def takes(self, body: Body) -> bool:  # noqa: ARG002
+    def spot(self, topic: str, levels: tuple[str, ...], body: Body) -> Place | None:  # noqa: ARG002
+        """Return what topic and payload say if the payload, which has one of `marks`, is this convention's, else None."""
+        return None
+
+    def takes(self, body: Body) -> bool:
         """Return whether a payload of this shape, on a topic that was recognised, is this convention's."""
-        return True
+        return not isinstance(body, bytes) or self.reads_bytes
 
     @abstractmethod
-    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored | Held:
         """Return what the device said, in its own words. Raises UnusableError."""
 
     @abstractmethod
@@ -120,12 +160,34 @@ class Convention(ABC):
         return Expected(one.metric, one.channel, one.value)
 
     def base_of(self, device: str, base: str) -> str:  # noqa: ARG002
-        """Return the base of a device's address from what its topic said."""
+        """Return the base of a device's address from what its topic said, with all that `encode` needs: that knows nothing learned."""
         return base
+
+    def readdress(self, device: str, *, retyped: bool = False) -> None:
+        """Say that a device is commanded in another way now; `retyped`: that it was also learned what its values are."""
+        name = self.profiles.of(device, self.name).name or device
+        self.news.readdressed.add(name)
+        if retyped:
+            self.news.retyped.add(name)
+
+    def count_sequence(self, device: str, stream: str, number: int, received: int, *, wraps: int = 0) -> int:
+        """Note the number of a stream's message, and count for the device how many were missed before it. Returns that count.
+
+        `wraps` is how many numbers there are before they begin at 0 again; 0: they do not.
+        """
+        return self.news.sequences.count(device, f"{self.name}\x1f{stream}", number, received, wraps=wraps)
+
+    def restart_sequence(self, stream: str, number: int, received: int) -> None:
+        """Note that a stream's numbers begin anew with this one: nothing was missed before it."""
+        self.news.sequences.restart(f"{self.name}\x1f{stream}", number, received)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return metric and channel of a path; a dialect with words of its own overrides this."""
         return vocabulary.name(path, units_in_keys=self.guesses)
+
+    def named(self, one: Said) -> vocabulary.Name:
+        """Return metric and channel of what was said: those of its path. A dialect where the unit tells series apart overrides this."""
+        return self.series(one.path)
 
     def spoken(self, metric: str, value: str) -> Value:
         """Return a text as what it means."""
@@ -140,8 +202,8 @@ class Convention(ABC):
         for one in said:
             if one.device != device or slots is None or known is None:
                 device = one.device
-                known = self.profiles.of(device)
-                slots = known.slots.setdefault(self.name, {})
+                known = self.profiles.of(device, self.name)
+                slots = known.slots
             value = one.value
             kind = value.__class__
             slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
@@ -149,11 +211,11 @@ class Convention(ABC):
             if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:  # type: ignore[operator]
                 refuse_integer(slot.key, value)
             if not slot.plain:
-                metric, value, unit, raw_unit = self._meant(slot, value) if isinstance(value, str) else self._converted(slot, value)
+                metric, value, unit, raw_unit = self._understood(slot, value)
             numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
             readings.append(
                 Reading(
-                    device=one.device,
+                    device=known.name or device,
                     metric=metric,
                     channel=slot.channel,
                     key=slot.key,
@@ -165,8 +227,9 @@ class Convention(ABC):
                     received=received,
                     time_source=one.source,
                     convention=self.name,
-                    labels=known.labels,
+                    labels={**one.labels, **known.labels} if one.labels and known.labels else one.labels or known.labels,
                     retained=retained,
+                    sequence=one.sequence,
                 )
             )
         if len(readings) > 1 and len(set(numbers)) < len(numbers):
@@ -184,13 +247,15 @@ class Convention(ABC):
         key = ".".join(one.path)
         if len(key) > LONGEST_KEY or not key.isprintable():
             raise UnusableError(f"device {one.device!r}: a key must be at most {LONGEST_KEY} printable characters; got {key[:40]!r}")
-        named = self.series(one.path)
+        named = self.named(one)
         metric, channel, unit = named.metric, named.channel, one.unit or named.unit
         unit = known.units.get(key) or known.units.get(metric) or unit
         metric = known.rename.get(key) or known.rename.get(metric) or metric
         series = hash((metric, channel))
-        if isinstance(one.value, str):
-            return Slot(series, metric, channel, key, unit, unit)
+        declared = known.types.get(key) or known.types.get(metric)
+        calibration = known.calibrate.get(key) or known.calibrate.get(metric)
+        if declared or isinstance(one.value, str):
+            return Slot(series, metric, channel, key, unit, unit, declared=declared, calibration=calibration)
         if isinstance(one.value, bool):
             metric = "state" if metric == "power" else metric
             return Slot(hash((metric, channel)), metric, channel, key, None, None, plain=True)
@@ -198,12 +263,25 @@ class Convention(ABC):
         if unit is None and self.guesses and (bare := vocabulary.bare_unit(metric)):
             unit, low, high = bare
         target, convert = vocabulary.canonical(metric, unit)
-        return Slot(series, metric, channel, key, unit, target, convert, low, high, plain=convert is None and low is None)
+        plain = convert is None and low is None and calibration is None
+        return Slot(series, metric, channel, key, unit, target, convert, low, high, plain=plain, calibration=calibration)
+
+    def _understood(self, slot: Slot, value: Value) -> tuple[str, Value, str | None, str | None]:
+        """Return metric, value, unit and raw unit of a value, by what a profile declares it to be, else by what it is."""
+        if slot.declared == "text":
+            return slot.metric, on_off(value), None, None
+        if slot.declared == "number" and isinstance(value, bool):
+            return slot.metric, int(value), None, None
+        if slot.declared == "boolean" and value in (0, 1):
+            return slot.metric, bool(value), None, None
+        if isinstance(value, str):
+            return self._meant(slot, value)
+        return self._converted(slot, value)
 
     def _converted(self, slot: Slot, value: float) -> tuple[str, Value, str | None, str | None]:
         if slot.low is not None and not slot.low <= value <= slot.high:
             return slot.metric, value, None, None
-        return slot.metric, (value if slot.convert is None else slot.convert(value)), slot.unit, slot.raw_unit
+        return slot.metric, slot.right(value if slot.convert is None else slot.convert(value)), slot.unit, slot.raw_unit
 
     def _meant(self, slot: Slot, text: str) -> tuple[str, Value, str | None, str | None]:
         """Return a text as what it says: reachable or not, a truth, a number with its unit where the metric is a quantity, else text."""
@@ -227,7 +305,7 @@ class Convention(ABC):
         if unit is None and self.guesses and (bare := vocabulary.bare_unit(slot.metric)) and bare[1] <= value <= bare[2]:
             unit = bare[0]
         target, convert = vocabulary.canonical(slot.metric, unit)
-        return slot.metric, (value if convert is None else convert(value)), target, unit
+        return slot.metric, slot.right(value if convert is None else convert(value)), target, unit
 
     def when(self, stamp: Stamp | None, message: Message, device: str) -> tuple[int, TimeSource]:
         """Return event time and reason for what a device wrote.
@@ -238,7 +316,7 @@ class Convention(ABC):
             return message.received, "received"
         if not stamp.local:
             return settle(stamp.ns, message.received)
-        zone = self.profiles.of(device).zone
+        zone = self.profiles.of(device, self.name).zone
         if zone is None:
             return message.received, "received-no-zone"
         return settle(in_zone(stamp.ns, zone), message.received, "profile-offset")
@@ -278,6 +356,13 @@ def untangle(readings: list[Reading]) -> list[Reading]:
             taken.add((device, metric, channel, ts))
             result[index] = msgspec.structs.replace(readings[index], channel=channel)
     return result
+
+
+def as_text(reading: Reading) -> Reading:
+    """Return the reading of a text that its dialect says is one, however much it looks like a number or a truth; `online` stays as it is."""
+    if reading.metric == "online" or reading.value == reading.raw_value:
+        return reading
+    return msgspec.structs.replace(reading, value=reading.raw_value, unit=None, raw_unit=None)
 
 
 def split_setting(setting: str) -> tuple[str, str]:
@@ -322,6 +407,11 @@ def refuse_toggle(device: str, setting: str, value: Value) -> None:
     """Raise CommandError for a toggle: nothing a device reports could confirm it, and a repeat would undo it."""
     if isinstance(value, str) and value.strip().lower() == "toggle":
         refuse(device, setting, "must be a state to reach, such as ON or OFF, since a toggle cannot be confirmed or repeated", value)
+
+
+def refuse_commands(device: str, title: str) -> NoReturn:
+    """Raise CommandError for a dialect that has no commands."""
+    raise CommandError(f"device {device!r}: {title} has no commands")
 
 
 def refuse(device: str, setting: str, rule: str, got: Value) -> NoReturn:

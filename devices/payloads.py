@@ -8,15 +8,19 @@ the text, come from small devices' buffers and are dropped.
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import msgspec
 
-Body = dict[str, Any] | list[Any] | str
-"""An object, an array, or the text of anything else (`21.5`, `ON`, `"quoted"`): scalars are read by who knows what they mean."""
+Body = dict[str, Any] | list[Any] | str | bytes
+"""An object, an array, the text of anything else (`21.5`, `ON`, `"quoted"`), or bytes that are no text: whoever knows what they mean reads them."""
 
 DEEPEST = 64
 """Objects and arrays nested deeper than this are refused by whoever walks them."""
+
+LOG_LINE: Final = re.compile(rb"(?:\x1b\[[\d;]*m)?\[[A-Z]{1,2}\]\[[\w.-]+:\d+\]")
+"""How the line of a device's log begins (`[D][sensor:094]: …`, perhaps in a colour): text, though it looks like an array."""
 
 _decode = msgspec.json.Decoder().decode
 _BOM = b"\xef\xbb\xbf"
@@ -25,7 +29,7 @@ _CONTROL = dict.fromkeys(c for c in range(32) if chr(c) not in "\t\r\n\x1b")
 
 
 class UnreadableError(ValueError):
-    """A payload that is neither JSON nor text; the words say why."""
+    """A payload that begins like JSON and is none; the words say why."""
 
 
 def read(payload: bytes) -> Body:
@@ -33,22 +37,26 @@ def read(payload: bytes) -> Body:
 
     Raises UnreadableError, and nothing else, with the reason.
 
-    >>> read(b'{"t": 21.5}'), read(b"ON\0"), read(b"")
-    ({'t': 21.5}, 'ON', '')
+    >>> read(b'{"t": 21.5}'), read(b"ON\0"), read(b""), read(b"\x81\xa1t\x15")
+    ({'t': 21.5}, 'ON', '', b'\x81\xa1t\x15')
     >>> read(b'{"t": NaN}')
     Traceback (most recent call last):
         ...
     devices.payloads.UnreadableError: payload is not JSON: JSON is malformed: invalid character (byte 6); got '{"t": NaN}'
     """
     if payload[:1] not in (b"{", b"["):
-        payload = payload.removeprefix(_BOM).strip(_AROUND)
-        if payload[:1] not in (b"{", b"["):
-            return _text(payload)
+        inside = payload.removeprefix(_BOM).strip(_AROUND)
+        if inside[:1] not in (b"{", b"["):
+            text = _text(inside)
+            return payload if text is None else text
+        payload = inside
     try:
         body = _decode(payload.rstrip(b"\0") if payload[-1] == 0 else payload)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"payload is not UTF-8: {error.reason} at byte {error.start}") from None
     except (msgspec.MsgspecError, RecursionError) as error:
+        if LOG_LINE.match(payload) and (text := _text(payload)) is not None:
+            return text
         raise UnreadableError(f"payload is not JSON: {str(error)[:80]}; got {_shown(payload)}") from None
     return body  # type: ignore[no-any-return]
 
@@ -68,14 +76,25 @@ def quoted(text: str) -> str | None:
     return inside if isinstance(inside, str) else None
 
 
-def _text(payload: bytes) -> str:
+def _text(payload: bytes) -> str | None:
     try:
         text = payload.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if text.isprintable() or len(text.translate(_CONTROL)) == len(text) else None
+
+
+def binary(payload: bytes) -> str:
+    r"""Return why bytes are no text, for whoever cannot use them.
+
+    >>> binary(b"\xff\x00"), binary(b"a\x01")
+    ('payload is binary, not UTF-8: invalid start byte at byte 0 of 2', "payload is binary: control characters in 'a\\x01'")
+    """
+    try:
+        payload.decode()
     except UnicodeDecodeError as error:
-        raise UnreadableError(f"payload is binary, not UTF-8: {error.reason} at byte {error.start} of {len(payload)}") from None
-    if not text.isprintable() and len(text.translate(_CONTROL)) != len(text):
-        raise UnreadableError(f"payload is binary: control characters in {_shown(payload)}")
-    return text
+        return f"payload is binary, not UTF-8: {error.reason} at byte {error.start} of {len(payload)}"
+    return f"payload is binary: control characters in {_shown(payload)}"
 
 
 def _shown(payload: bytes) -> str:

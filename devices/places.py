@@ -6,9 +6,6 @@ channel `2`). Numbers at the end are the device's own way to say which: metric `
 
 *An object*: the last level is the device. Levels that only say that data follows (`state`, `values`, `telemetry`, …), or that repeat a key
 of the object, are skipped from the end; numbers go to the channel (`rooms/12` → device `rooms`, channel `12`).
-
-Two shapes name a device by several levels: Z-Wave gateways (`zwave/<room>/<node>/<command class>/[endpoint_0/]<property>`) and ESPHome
-(`<prefix>/<component>/<name>/state`).
 """
 
 from __future__ import annotations
@@ -17,6 +14,9 @@ from collections.abc import Container
 from typing import Final
 
 from devices import vocabulary
+
+OURS: Final = "sluice"
+"""The first level of what Sluice itself publishes."""
 
 STRUCTURAL: Final = frozenset({"state", "value", "values", "attributes"})
 """Levels that are neither device nor metric."""
@@ -35,19 +35,29 @@ GENERIC: Final = DATA | frozenset(vocabulary.words("device devices mqtt iot inco
 COMMANDS: Final = frozenset({"set", "get", "cmd", "cmnd", "command", "commands"})
 """Levels that make a topic a command to a device: the last, the last but one, or the first."""
 
-COMPONENTS: Final = frozenset(
-    vocabulary.words(
-        "sensor binary_sensor switch light fan cover climate lock number select text_sensor text button valve alarm_control_panel"
-        " media_player"
-    )
-)
-_CLASSES: Final = frozenset(
-    vocabulary.words(
-        "sensor_multilevel sensor_binary switch_multilevel switch_binary switch_color thermostat_mode thermostat_setpoint"
-        " thermostat_fan_mode thermostat_operating_state door_lock barrier_operator central_scene alarm_sensor"
-    )
-)
-"""Names that Z-Wave gateways give to command classes."""
+
+def nobodys(levels: tuple[str, ...]) -> str | None:
+    """Return why a topic is never a device's, whatever dialect it speaks, or None.
+
+    >>> nobodys(("$SYS", "broker", "uptime")), nobodys(("home", "kitchen"))
+    ("the broker's own", None)
+    """
+    if levels[0] == OURS:
+        return "published by Sluice itself"
+    return "the broker's own" if levels[0] == "$SYS" else None
+
+
+def no_reading(levels: tuple[str, ...]) -> str | None:
+    """Return why nothing on a plain topic is a reading, or None: a command, or what some gateway says of itself.
+
+    >>> no_reading(("home", "lamp", "set")), no_reading(("zwave", "_CLIENTS", "gateway"))
+    ('a command to a device', "a gateway's own")
+    """
+    if is_command(levels):
+        return "a command to a device"
+    if any(level.startswith("$") for level in levels):
+        return "describes a device"
+    return "a gateway's own" if any(level.startswith("_") and level.isupper() for level in levels[1:]) else None
 
 
 def is_command(levels: tuple[str, ...]) -> bool:
@@ -68,9 +78,6 @@ def of_value(levels: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     (('some_room', ('temperature',)), ('Hatch-out', ('2', '0')))
     """
     named = [level for level in levels if level]
-    shaped = _zwave(named) or _esphome(named)
-    if shaped:
-        return shaped
     core = [level for level in named if level.lower() not in STRUCTURAL] or named
     words = [place for place, level in enumerate(core) if not level.isdigit()]
     if not words:
@@ -116,21 +123,3 @@ def is_shared(levels: tuple[str, ...]) -> bool:
     """
     named = [level.lower() for level in levels if level]
     return len(named) <= 1 or all(level in GENERIC or level.isdigit() for level in named)
-
-
-def _zwave(named: list[str]) -> tuple[str, tuple[str, ...]] | None:
-    for index in range(2, len(named)):
-        if named[index].startswith("endpoint_") and index < len(named) - 1:
-            first = index - 1
-        elif named[index].lower() in _CLASSES and index < len(named) - 1:
-            first = index
-        else:
-            continue
-        return "/".join(named[1:first] or named[:1]), tuple(named[first:])
-    return None
-
-
-def _esphome(named: list[str]) -> tuple[str, tuple[str, ...]] | None:
-    if len(named) >= 4 and named[-1] == "state" and named[-3] in COMPONENTS:
-        return "/".join(named[:-3]), (named[-2],)
-    return None

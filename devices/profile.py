@@ -1,22 +1,23 @@
-"""Profiles: what is known of one device, or of all whose names match, beyond what they say themselves. Data, in `config/devices/*.yaml`."""
+"""Profiles: what is known of one device, of all whose names match, or of all of a convention, beyond what they say themselves.
+
+Data, in `config/devices/*.yaml`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
 
 from devices import topics, vocabulary
-
-
-def _unit(text: str) -> str:
-    symbol = vocabulary.unit_named(text)
-    if symbol is None:
-        raise ValueError("unit must be one that the vocabulary knows, such as °C, °F, mV, kWh, hPa")
-    return symbol
+from devices.calibration import Calibration
+from devices.durations import Seconds
+from devices.reading import CommandError, Value
+from devices.samples import Sample
+from devices.template import DEVICE, Template, Unit
 
 
 def _metric(text: str) -> str:
@@ -62,47 +63,94 @@ class CommandTemplate(BaseModel):
         return self
 
 
+class Range(BaseModel):
+    """Numbers from `min` to `max`, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    min: float
+    max: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.min > self.max:
+            raise ValueError("min must not be above max")
+        return self
+
+    def __contains__(self, value: object) -> bool:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and self.min <= value <= self.max
+
+
+def _allowed(written: Any) -> Range | list[Any]:
+    if isinstance(written, dict):
+        return Range.model_validate(written)
+    if not isinstance(written, list) or not written or not all(isinstance(one, (bool, int, float, str)) for one in written):
+        raise ValueError("must be a list of values, or {min, max}")
+    return written
+
+
+Allowed = Annotated[Range | list[Any], PlainValidator(_allowed, json_schema_input_type=Range | list[bool | int | float | str])]
+
+
 class Profile(BaseModel):
     """One file in `config/devices/`. Of several that match a device, a later file's words win over an earlier one's, key by key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     devices: list[Annotated[str, Field(min_length=1)]] = Field(
-        min_length=1, description="Names of devices; `*`, `?` and `[…]` are wildcards."
+        default=["*"], min_length=1, description="Names of devices; `*`, `?` and `[…]` are wildcards."
     )
+    conventions: list[str] = Field(default_factory=list, description="Only devices that speak one of these dialects; none: any.")
     about: str = Field(default="", description="A sentence for people.")
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = Field(
+        default=None, description="What the one device is called downstream, instead of what it calls itself."
+    )
+    interval: Seconds | None = Field(default=None, description="How often the device is expected to report.")
     labels: dict[str, str] = Field(default_factory=dict, description="Put on every reading: `room: greenhouse`.")
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
         default=None, description="Where the device's local times without a zone hold."
     )
-    units: dict[str, Annotated[str, AfterValidator(_unit)]] = Field(
-        default_factory=dict, description="The unit a key or metric is reported in."
-    )
+    units: dict[str, Unit] = Field(default_factory=dict, description="The unit a key or metric is reported in.")
     rename: dict[str, Annotated[str, AfterValidator(_metric)]] = Field(
         default_factory=dict, description="From a key or metric to the metric it is."
     )
+    types: dict[str, Literal["number", "boolean", "text"]] = Field(
+        default_factory=dict, description="What the values of a key or metric are, whatever came first."
+    )
+    calibrate: dict[str, Calibration] = Field(
+        default_factory=dict, description="How the values of a key or metric are put right, in the vocabulary's unit."
+    )
+    allow: dict[str, Allowed] = Field(default_factory=dict, description="The values that a setting may be commanded to.")
     convention: str | None = Field(default=None, description="The dialect to send commands in, for a device that never said anything.")
     base: Annotated[str, AfterValidator(_topic)] | None = Field(
         default=None, description="The topic that commands start from, as the convention wants it."
     )
     command: CommandTemplate | None = None
+    template: Template | None = Field(default=None, description="How the payloads of a dialect of your own are read.")
+    samples: list[Sample] = Field(default_factory=list, description="Messages and what must come of them: `sluice check` runs them.")
     topics: list[Annotated[str, AfterValidator(_filter)]] = Field(
         default_factory=list, description="Plain topics that are this one device's."
     )
 
     @model_validator(mode="after")
     def _one_name_for_topics(self) -> Profile:
-        if self.topics and (len(self.devices) != 1 or any(c in self.devices[0] for c in "*?[")):
-            raise ValueError("topics need exactly one name in devices, without wildcards")
+        one = len(self.devices) == 1 and not any(c in self.devices[0] for c in "*?[")
+        for key in ("topics", "name"):
+            if getattr(self, key) and not one:
+                raise ValueError(f"{key} needs exactly one name in devices, without wildcards")
+        if self.template is not None and DEVICE not in self.template.topic and self.template.device is None and not one:
+            raise ValueError("template must have {device} in its topic, or device, or the profile exactly one name in devices")
         if (self.convention is None) != (self.base is None):
             raise ValueError("convention and base say together where commands go: give both or neither")
         return self
 
 
 class Known:
-    """All that the profiles say of one device, merged. `slots` is the cache of the conventions (see `devices.convention`)."""
+    """All that the profiles say of one device, merged. `slots` is the cache of its convention (see `devices.convention`)."""
 
-    __slots__ = ("base", "command", "convention", "labels", "rename", "slots", "units", "zone")
+    __slots__ = (
+        "allow", "base", "calibrate", "command", "convention", "interval", "labels", "name", "rename", "slots", "types", "units", "zone",
+    )  # fmt: skip
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
         labels: dict[str, str] = {}
@@ -112,6 +160,11 @@ class Known:
         self.convention: str | None = None
         self.base: str | None = None
         self.command: CommandTemplate | None = None
+        self.name: str | None = None
+        self.interval: float | None = None
+        self.types: dict[str, str] = {}
+        self.calibrate: dict[str, Calibration] = {}
+        self.allow: dict[str, Range | list[Any]] = {}
         for profile in profiles:
             labels |= profile.labels
             self.units |= profile.units
@@ -120,8 +173,30 @@ class Known:
             self.convention = profile.convention or self.convention
             self.base = profile.base or self.base
             self.command = profile.command or self.command
+            self.name = profile.name or self.name
+            self.interval = profile.interval or self.interval
+            self.types |= profile.types
+            self.calibrate |= profile.calibrate
+            self.allow |= profile.allow
         self.labels: Mapping[str, str] = labels
-        self.slots: dict[str, dict[Any, Any]] = {}
+        self.slots: dict[Any, Any] = {}
+
+    def check_allowed(self, device: str, setting: str, value: Value) -> None:
+        """Raise CommandError for a value that a profile does not allow. Words are compared whatever their case."""
+        allowed = self.allow.get(setting)
+        if allowed is None:
+            return
+        if isinstance(allowed, Range):
+            if value not in allowed:
+                raise CommandError(f"device {device!r}: setting {setting!r} must be from {allowed.min:g} to {allowed.max:g}; got {value!r}")
+        elif not any(_same(value, one) for one in allowed):
+            raise CommandError(f"device {device!r}: setting {setting!r} must be one of {', '.join(map(str, allowed))}; got {value!r}")
+
+
+def _same(value: Value, allowed: Value) -> bool:
+    if isinstance(value, str) and isinstance(allowed, str):
+        return value.lower() == allowed.lower()
+    return isinstance(value, bool) == isinstance(allowed, bool) and value == allowed
 
 
 class Profiles:
@@ -135,24 +210,44 @@ class Profiles:
     MOST = 200_000
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
-        self._profiles = tuple(profiles)
-        self._merged: dict[tuple[int, ...], Known] = {}
-        self._of: dict[str, Known] = {}
+        self.all = tuple(profiles)
+        self.templates = tuple((profile, profile.template) for profile in profiles if profile.template)
+        self._merged: dict[tuple[str, tuple[int, ...]], Known] = {}
+        self._of: dict[tuple[str, str], Known] = {}
+        self._originals = {profile.name: profile.devices[0] for profile in profiles if profile.name}
+        self._names = {original: name for name, original in self._originals.items()}
 
-    def of(self, device: str) -> Known:
-        """Return what is known of a device. Devices that match the same profiles share one answer."""
-        known = self._of.get(device)
+    def of(self, device: str, convention: str = "") -> Known:
+        """Return what is known of a device, by its own name or by that of a profile. Devices that match the same profiles share one answer."""
+        known = self._of.get((device, convention))
         if known is None:
-            which = tuple(i for i, profile in enumerate(self._profiles) if any(fnmatchcase(device, name) for name in profile.devices))
-            known = self._merged.setdefault(which, Known([self._profiles[i] for i in which]))
+            names = {device, self.original(device)}
+            which = tuple(place for place, profile in enumerate(self.all) if _matches(profile, names, convention))
+            known = self._merged.get((convention, which))
+            if known is None:
+                known = self._merged[convention, which] = Known([self.all[place] for place in which])
             if len(self._of) >= self.MOST:
                 self._of.clear()
-            self._of[device] = known
+            self._of[device, convention] = known
         return known
+
+    def original(self, device: str) -> str:
+        """Return what a device calls itself."""
+        return self._originals.get(device, device)
+
+    def renamed(self, device: str) -> str:
+        """Return what a device is called downstream."""
+        return self._names.get(device, device)
 
     def device_at(self, topic: str) -> str | None:
         """Return the device whose profile claims a plain topic."""
-        for profile in self._profiles:
+        for profile in self.all:
             if any(topics.matches(pattern, topic) for pattern in profile.topics):
                 return profile.devices[0]
         return None
+
+
+def _matches(profile: Profile, names: set[str], convention: str) -> bool:
+    if profile.conventions and convention not in profile.conventions:
+        return False
+    return any(fnmatchcase(name, pattern) for name in names for pattern in profile.devices)

@@ -44,6 +44,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     convention: str
     labels: Mapping[str, str] = {}
     retained: bool = False
+    sequence: int | None = None
+    """The dialect's own number of the message (Sparkplug `seq`, LoRaWAN `fCnt` …), where it has one."""
 
 
 class Ignored(msgspec.Struct, frozen=True):
@@ -60,7 +62,36 @@ class DeadLetter(msgspec.Struct, frozen=True):
     device: str | None = None
 
 
-Outcome = list[Reading] | Ignored | DeadLetter
+class Held(msgspec.Struct, frozen=True):
+    """A message that says nothing until another has been seen, such as data before its birth: to be read again when `stream` is born.
+
+    `anyway`: it can be read without the other, where that does not come in time.
+    """
+
+    reason: str
+    device: str
+    stream: str
+    anyway: bool = False
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """A command that a convention needs sent to learn more, such as a request for a birth; `base` as in the device's `Address`."""
+
+    device: str
+    base: str
+    settings: Mapping[str, Value]
+    why: str
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A value that was left out of its message, by the convention's key, with the reason."""
+
+    device: str
+    key: str
+    reason: str
+
+
+Outcome = list[Reading] | Ignored | DeadLetter | Held
 
 
 class Address(msgspec.Struct, frozen=True):

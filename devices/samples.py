@@ -1,7 +1,7 @@
 """Samples: real-looking payloads with what must come of them, beside each convention as `<name>.samples.yaml`.
 
 They are run by one test, and show what a convention reads. A sample is a sentence and either a message (what it gives: `readings`, or
-words that the reason of `ignored` or `dead_letter` must contain) or a command (what it `publishes`, and the report that confirms it, or
+words that the reason of `ignored`, `dead_letter` or `held` must contain) or a command (what it `publishes`, and the report that confirms it, or
 words of the error when it is `refused`). `after` are messages that come first. Of a reading, only the fields that are given are compared.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import base64
 from importlib import resources
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from ruamel.yaml import YAML
 
 from devices.reading import Message, Value
@@ -25,24 +25,55 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SampleMessage(_Strict):
-    topic: str
+def _b64(text: str) -> str:
+    try:
+        base64.b64decode(text, validate=True)
+    except ValueError:
+        raise ValueError("must be base64") from None
+    return text
+
+
+def _hex(text: str) -> str:
+    try:
+        bytes.fromhex(text)
+    except ValueError:
+        raise ValueError("must be hexadecimal digits, two for each byte") from None
+    return text
+
+
+class _Payload(_Strict):
+    """A payload as text, or where it is none, as base64 or hexadecimal digits."""
+
     payload: str | None = None
-    payload_b64: str | None = None
+    payload_b64: Annotated[str, AfterValidator(_b64)] | None = None
+    payload_hex: Annotated[str, AfterValidator(_hex)] | None = None
+
+    def data(self) -> bytes:
+        """Return the payload's bytes."""
+        if self.payload_b64 is not None:
+            return base64.b64decode(self.payload_b64)
+        return bytes.fromhex(self.payload_hex) if self.payload_hex is not None else (self.payload or "").encode()
+
+    def forms(self) -> int:
+        """Return in how many forms the payload is given."""
+        return sum(form is not None for form in (self.payload, self.payload_b64, self.payload_hex))
+
+
+class SampleMessage(_Payload):
+    topic: str
     received: str | None = None
     retained: bool = False
 
     @model_validator(mode="after")
     def _one_payload(self) -> SampleMessage:
-        if (self.payload is None) == (self.payload_b64 is None):
-            raise ValueError("a sample must have either payload or payload_b64")
+        if self.forms() != 1:
+            raise ValueError("a sample must have one of payload, payload_b64, payload_hex")
         return self
 
     def message(self) -> Message:
         """Return the message as the journal would hold it."""
-        data = base64.b64decode(self.payload_b64) if self.payload_b64 is not None else (self.payload or "").encode()
         stamp = parse(self.received) if self.received else None
-        return Message(self.topic, data, stamp.ns if stamp else RECEIVED, retained=self.retained)
+        return Message(self.topic, self.data(), stamp.ns if stamp else RECEIVED, retained=self.retained)
 
 
 class ExpectedReading(_Strict):
@@ -56,6 +87,8 @@ class ExpectedReading(_Strict):
     raw_unit: str | None = None
     ts: str | None = None
     time_source: str | None = None
+    sequence: int | None = None
+    labels: dict[str, str] | None = None
 
     def fields(self) -> dict[str, Any]:
         """Return what a reading must have: identity, value and unit always, the rest where it is given."""
@@ -70,24 +103,23 @@ class SampleCommand(_Strict):
     set: dict[str, Value]
 
 
-class Published(_Strict):
+class Published(_Payload):
     topic: str
-    payload: str
 
 
-class Sample(_Strict):
-    """One sample; `about` is a sentence for people."""
+class Sample(_Payload):
+    """One sample; `about` is a sentence for people, `profile` what is known of the device beforehand."""
 
     about: str = Field(min_length=10)
     after: list[SampleMessage] = Field(default_factory=list)
+    profile: dict[str, Any] | None = None
     topic: str | None = None
-    payload: str | None = None
-    payload_b64: str | None = None
     received: str | None = None
     retained: bool = False
     readings: list[ExpectedReading] | None = None
     ignored: str | None = None
     dead_letter: str | None = None
+    held: str | None = None
     command: SampleCommand | None = None
     publishes: list[Published] | None = None
     reported: list[SampleMessage] = Field(default_factory=list)
@@ -101,15 +133,14 @@ class Sample(_Strict):
         """Return the sample's message. Raises ValueError for a command."""
         if self.topic is None:
             raise ValueError(f"sample {self.about!r} must have a topic")
-        return SampleMessage(
-            topic=self.topic, payload=self.payload, payload_b64=self.payload_b64, received=self.received, retained=self.retained
-        ).message()
+        given = {name: getattr(self, name) for name in SampleMessage.model_fields if getattr(self, name) is not None}
+        return SampleMessage.model_validate(given).message()
 
     @model_validator(mode="after")
     def _whole(self) -> Sample:
-        outcomes = [self.readings, self.ignored, self.dead_letter]
-        if self.command is None and (self.topic is None or sum(one is not None for one in outcomes) != 1):
-            raise ValueError("a message must have a topic, and one of readings, ignored, dead_letter")
+        outcomes = [self.readings, self.ignored, self.dead_letter, self.held]
+        if self.command is None and (self.topic is None or self.forms() != 1 or sum(one is not None for one in outcomes) != 1):
+            raise ValueError("a message must have a topic, a payload, and one of readings, ignored, dead_letter, held")
         if self.command is not None and (self.publishes is None) == (self.refused is None):
             raise ValueError("a command must have one of publishes, refused")
         return self

@@ -8,6 +8,7 @@ comes from a clock that is not set, and gets the receive time.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -72,37 +73,55 @@ def _written(text: str) -> Stamp | None:
         return None
     if text[4] not in "-./":
         return _epoch(text) if text.isascii() and text.replace(".", "", 1).isdigit() else None
-    if size < 16 or text[10] not in "T t" or text[13] != ":":
+    minute = _minute(text[:16])
+    if minute is None:
         return None
-    seconds = text[16:17] == ":"
-    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16] + (text[17:19] if seconds else "00")
-    if len(digits) != 14 or not (digits.isascii() and digits.isdigit()):
+    if text[16:17] != ":":
+        return _with_tail(minute, text[16:])
+    seconds = text[17:19]
+    if len(seconds) != 2 or not (seconds.isascii() and seconds.isdigit()) or seconds > "59":
+        return None
+    return _with_tail(minute + int(seconds) * SECOND, text[19:])
+
+
+@lru_cache(maxsize=1024)
+def _minute(text: str) -> int | None:
+    """Return the ns of `2024-05-01T12:00`, reckoned as UTC. Neighbouring messages say the same minute, so answers are kept."""
+    if len(text) != 16 or text[10] not in "T t" or text[13] != ":":
+        return None
+    digits = text[:4] + text[5:7] + text[8:10] + text[11:13] + text[14:16]
+    if len(digits) != 12 or not (digits.isascii() and digits.isdigit()):
         return None
     try:
-        moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}")
+        moment = datetime.fromisoformat(f"{digits[:8]}T{digits[8:]}00")
     except ValueError:
         return None
-    return _with_zone(moment, text[19 if seconds else 16 :])
+    return (moment - _EPOCH) // _ONE * SECOND
 
 
-def _with_zone(moment: datetime, tail: str) -> Stamp | None:
-    fraction, zone = "", tail
-    if tail[:1] in (".", ","):
+def _with_tail(ns: int, tail: str) -> Stamp | None:
+    """Return the time with what follows its seconds: a fraction and a zone, or neither."""
+    if not tail:
+        return Stamp(ns, local=True)
+    zone = tail
+    if tail[0] in ".,":
         end = 1
         while end < len(tail) and tail[end].isdigit():
             end += 1
         fraction, zone = tail[1:end], tail[end:]
         if not fraction.isascii():
             return None
-    shift = _zone(zone.strip())
-    if shift is None and zone.strip():
-        return None
-    ns = (moment - _EPOCH) // _ONE * SECOND + int((fraction + "000000000")[:9] or 0)
-    return Stamp(ns, local=True) if shift is None else Stamp(ns - shift * SECOND)
+        ns += int((fraction + "000000000")[:9])
+    shift = _zone(zone)
+    if shift is None:
+        return None if zone.strip() else Stamp(ns, local=True)
+    return Stamp(ns - shift * SECOND)
 
 
+@lru_cache(maxsize=256)
 def _zone(zone: str) -> int | None:
     """Return the offset in seconds of `Z`, `UTC`, `+02:00`, `+0200`, `+02`; None for anything else."""
+    zone = zone.strip()
     if zone in ("Z", "z", "UTC", "GMT"):
         return 0
     digits = zone[1:].replace(":", "")

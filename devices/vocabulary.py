@@ -85,16 +85,20 @@ CANONICAL: Final[Mapping[str, str]] = {
     "conductivity": "µS/cm",
     "acceleration": "m/s²",
     "rotation": "rpm",
+    "angular velocity": "°/s",
     "dose rate": "µSv/h",
     "data": "kB",
+    "fraction": "1",
 }
 """The quantity and the unit its readings have downstream."""
 
 UNITS: Final[Mapping[str, Unit]] = {
     **{symbol: Unit(quantity) for quantity, symbol in CANONICAL.items()},
     "mm": Unit("length", over=1000),
+    "1/254": Unit("ratio", times=100, over=254),
     "°F": Unit("temperature", times=5, over=9, before=-32),
     "K": Unit("temperature", before=-273.15),
+    "d°C": Unit("temperature", over=10),
     "Pa": Unit("pressure", over=100),
     "kPa": Unit("pressure", times=10),
     "MPa": Unit("pressure", times=10_000),
@@ -135,6 +139,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "kn": Unit("speed", times=1852, over=3600),
     "ft/s": Unit("speed", times=3048, over=10_000),
     "in/h": Unit("precipitation rate", times=254, over=10),
+    "klx": Unit("illuminance", times=1000),
     "ns": Unit("duration", over=1_000_000_000),
     "µs": Unit("duration", over=1_000_000),
     "ms": Unit("duration", over=1000),
@@ -148,11 +153,22 @@ UNITS: Final[Mapping[str, Unit]] = {
     "gal": Unit("volume", times=3_785_411_784, over=1_000_000_000_000),
     "L/min": Unit("flow", times=60, over=1000),
     "L/h": Unit("flow", over=1000),
+    "L/s": Unit("flow", times=36, over=10),
+    "m³/s": Unit("flow", times=3600),
     "mg/m³": Unit("mass concentration", times=1000),
     "rad": Unit("angle", times=57.29577951308232),
     "mS/cm": Unit("conductivity", times=1000),
+    "dS/m": Unit("conductivity", times=1000),
+    "S/m": Unit("conductivity", times=10_000),
+    "[g]": Unit("acceleration", times=980_665, over=100_000),
     "B": Unit("data", over=1000),
+    "KiB": Unit("data", times=1024, over=1000),
     "MB": Unit("data", times=1000),
+    "GB": Unit("data", times=1_000_000),
+    "lat": Unit("angle"),  # SenML's units that say what they measure, too
+    "lon": Unit("angle"),
+    "%RH": Unit("ratio"),
+    "%EL": Unit("ratio"),
 }
 """Every unit that is understood, by its symbol."""
 
@@ -234,7 +250,7 @@ BARE: Final[Mapping[str, tuple[str, float, float]]] = {
 SUFFIXES: Final[frozenset[str]] = frozenset(
     words(
         "celsius fahrenheit degc degf percent pct hpa kpa mbar mmhg inhg psi mv kv ma mw kw wh kwh mwh va hz khz mhz lux lx ppm"
-        " ppb dbm db rpm mm cm km kmh kph km_h mph m_s mps ug_m3 ms msec sec secs seconds minutes min hours volts volt amps watts"
+        " ppb dbm db rpm mm cm km kmh kph km_h mph m_s mps ug_m3 ms msec sec secs seconds minutes hours volts volt amps watts"
         " watt deg degrees mah ah liters litres kg"
     )
 )
@@ -252,8 +268,9 @@ LETTERS: Final[Mapping[str, str]] = {
     "g": "g",
     "l": "L",
     "h": "h",
+    "min": "min",
 }
-"""Endings that are a unit only behind a word of the same quantity."""
+"""Endings that are a unit only behind a word of the same quantity (`uptime_min` is in minutes, `temp_min` is the least)."""
 
 ENUMERATIONS: Final[frozenset[str]] = frozenset(
     words(

@@ -9,34 +9,63 @@ from typing import Any
 import msgspec
 
 from devices.catalogue import Catalogue
+from devices.convention import MOST_READINGS, remember
 from devices.profile import Profile
-from devices.reading import DeadLetter, Ignored, Message, Reading
+from devices.reading import Ask, DeadLetter, Held, Ignored, Message, Outcome, Reading
 from devices.topics import matches
 from flows.clock import JournalClock
 from flows.flow import Flow
+from flows.identity import effect_id
 from flows.repeats import Repeats
+from flows.replayed import Replayed, became, only, value_name
 from flows.router import Router
 from flows.shard import Slice
-from gateway.journal.row import Entry, Flag, Kind, Row
-from gateway.store.effects import SHARDS, Counted, DeadLettered, DeviceLearned, Effect, Group, Progressed, ReadingKept
+from flows.tally import Tally
+from flows.waiting import Waiting
+from gateway.journal.row import Entry, Flag, Kind, Replay, Row
+from gateway.store.effects import SHARDS, CommandRequested, DeadLettered, DeviceLearned, Effect, Group, LetterTried, Progressed, ReadingKept
 
 Item = tuple[str, Slice | list[Effect]]
 """What the source emits: a shard's key with a slice, or `store` with effects."""
 STORE = "store"
 Shards = dict[int, tuple[list[tuple[str, Group, Reading]], list[tuple[str, str]]]]
 """By shard: readings with the flow and group that want them, and flow and device of those that came too late to be told from repeats."""
+OWN_FLOW = "sluice"
+"""What stands for the flow in a command that Sluice sends by itself, to learn more."""
 _SECOND = 1_000_000_000
-_VERSION = 1
+_ASK_AGAIN = 60 * _SECOND
+_MOST_ASKED = 10_000
+_VERSION = 2
 
 
 def shard_key(number: int) -> str:
     return f"shard-{number:02d}"
 
 
+class _Step:
+    """One row under way: what comes of it, and the numbers that it has given to readings and dead letters."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.effects: list[Effect] = []
+        self.shards: Shards = {}
+        self.number = 0
+
+    @property
+    def room(self) -> int:
+        return (1 << 20) - self.number
+
+    def place(self) -> int:
+        """Give the next id: the row's offset, and a number within it."""
+        place = self.row.offset << 20 | self.number
+        self.number += 1
+        return place
+
+
 class Normaliser:
     """Turn rows into slices for the shards and effects for the store. A pure function of its snapshot and the rows.
 
-    Counts every message once: normalised, ignored, dead letter or duplicate; and every reading that a flow selects.
+    Counts every message once: normalised, ignored, dead letter, duplicate, or held for a birth; and every reading that a flow selects.
     """
 
     def __init__(
@@ -49,99 +78,202 @@ class Normaliser:
         snapshot: bytes | None = None,
     ) -> None:
         version, state = msgspec.msgpack.decode(zlib.decompress(snapshot)) if snapshot else (_VERSION, {})
-        if version != _VERSION:
-            raise ValueError(f"the source's state has version {version}; this Sluice reads version {_VERSION}")
+        if version > _VERSION:
+            raise ValueError(f"the source's state has version {version}; this Sluice reads version {_VERSION} and older")
+        if version == 1:
+            state["tally"] = {name: state.pop(name) for name in ("counts", "totals")}
         self.offset: int = state.get("offset", 0)
         self._messages: int = state.get("messages", 0)
         self._clock = JournalClock(state.get("clock"))
         self._second: int = state.get("second", -1)
-        self._counts: dict[str, dict[str, int]] = state.get("counts", {})
-        self._totals: dict[str, int] = state.get("totals", {})
+        self._tally = Tally(state.get("tally"))
+        self._waiting = Waiting(state.get("waiting"))
+        self._asked: dict[str, int] = state.get("asked", {})
         self._repeats = Repeats(state.get("repeats"))
+        self._replayed = Replayed(state.get("replayed"))
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
         self._retained = retained
         self._router = Router(flows, series_limit=series_limit)
         self._devices: dict[str, tuple[str, str]] = {}
-        self._moved: set[tuple[str, str, str]] = set()
-        self._moved_totals: set[str] = set(self._totals)
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
         clock = self._clock.advance(row)
         self.offset = row.offset
-        effects: list[Effect] = []
-        shards: Shards = {}
+        step = _Step(row)
         if row.kind == Kind.MESSAGES:
-            for number, entry in enumerate(row.entries()):
+            for entry in row.entries():
                 self._messages += 1
-                self._take_entry(row, number, entry, effects, shards)
+                self._take_entry(step, entry, row.received)
+                self._take_released(step)
+        elif row.kind == Kind.REPLAYS:
+            for replay in row.replays():
+                self._messages += 1
+                self._take_replay(step, replay)
+                self._take_released(step)
         elif row.kind == Kind.FACTS:
-            effects.extend(row.facts())
+            step.effects.extend(row.facts())
+        self._give_up(step)
+        self._take_released(step)
         tick = clock // _SECOND != self._second
         self._second = clock // _SECOND
         if tick:
-            effects.extend(self._counted())
-        yield STORE, [*effects, *self._progress(row.received)]
-        for number in range(SHARDS) if tick else sorted(shards):
-            items, late = shards.get(number, ((), ()))
-            yield shard_key(number), Slice(number, row.received, clock, row.live, tick, items=items, late=late)
+            step.effects.extend(self._tally.moved())
+        yield STORE, [*step.effects, *self._progress(row.received)]
+        live = row.live and row.kind != Kind.REPLAYS  # what is decided from a replay grows stale from its event time, as out of a backlog
+        for number in range(SHARDS) if tick else sorted(step.shards):
+            items, late = step.shards.get(number, ((), ()))
+            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late)
 
     def flush(self, at: int) -> Iterator[Item]:
         """Give all counters that have moved; nothing else happens."""
-        yield STORE, [*self._counted(), *self._progress(at)]
+        yield STORE, [*self._tally.moved(), *self._progress(at)]
         for number in range(SHARDS):
             yield shard_key(number), Slice(number, at, self._clock.now, live=False, tick=False, flush=True)
 
     def _progress(self, at: int) -> Iterator[Effect]:
         """Say how far we are, in one transaction with what was made of it: the ledger balances after every row."""
-        for term in sorted(self._moved_totals):
-            yield Counted("total", "", "", term, self._totals[term])
-        self._moved_totals.clear()
+        yield from self._tally.moved_totals()
         yield Progressed(self.offset, self._messages, at)
 
-    def _take_entry(self, row: Row, number: int, entry: Entry, effects: list[Effect], shards: Shards) -> None:
-        place = row.offset << 20 | number << 10
-        if entry.flags & Flag.REPEATED:
-            self._outcome("", "duplicates")
+    def _take_replay(self, step: _Step, replay: Replay) -> None:
+        """Read a dead letter again, as if it had arrived when it did; once that was to good effect, it is a duplicate."""
+        if replay.letter in self._replayed:
+            self._tally.outcome("", "duplicates")
             return
+        before = len(step.effects)
+        outcome = self._take_entry(step, replay.entry, replay.received, replay.keys)
+        readings = sum(isinstance(effect, ReadingKept) for effect in step.effects[before:])
+        dead = next((effect for effect in step.effects[before:] if isinstance(effect, DeadLettered)), None)
+        if dead is not None and not readings:
+            step.effects.remove(dead)  # the letter itself stands for it
+            tried = LetterTried(replay.letter, dead.id, "dead", dead.reason, dead.device, step.row.received)
+        else:
+            self._replayed.add(replay.letter)
+            tried = LetterTried(replay.letter, step.place(), "replayed", became(outcome, readings, dead), "", step.row.received)
+        step.effects.append(tried)
+
+    def _take_entry(self, step: _Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
+        """Take a message as it was received then (epoch ns); with `keys`, only those of its values."""
+        if entry.flags & Flag.REPEATED:
+            self._tally.outcome("", "duplicates")
+            return Ignored("it was delivered before")
         retained = bool(entry.flags & Flag.RETAINED)
         policy = self._policy(entry.topic) if retained else "process"
+        message = Message(entry.topic, entry.payload, received, policy == "state")
         if policy == "ignore":
-            self._outcome("", "ignored")
-            return
+            self._tally.outcome("", "ignored")
+            return Ignored("it is retained, and its topic's retained messages are ignored")
         if entry.flags & Flag.OVERSIZE:
-            self._dead(row, place, entry, DeadLetter("the payload is larger than limits.payload; only its head was kept"), effects)
-            return
-        outcome = self._catalogue.readings(Message(entry.topic, entry.payload, row.received, policy == "state"))
-        if isinstance(outcome, Ignored):
-            self._outcome(outcome.device or "", "ignored")
-        elif isinstance(outcome, DeadLetter):
-            self._dead(row, place, entry, outcome, effects)
-        else:
-            self._take_readings(row, place, outcome, effects, shards)
+            return self._dead(
+                step, message, DeadLetter("the payload is larger than limits.payload; only its head was kept"), flags=Flag.OVERSIZE
+            )
+        return self._take_message(step, message, keys)
 
     def _policy(self, topic: str) -> str:
         return next((policy for pattern, policy in self._retained if matches(pattern, topic)), "state")
 
-    def _dead(self, row: Row, place: int, entry: Entry, letter: DeadLetter, effects: list[Effect]) -> None:
-        self._outcome(letter.device or "", "dead_letters")
-        effects.append(DeadLettered(place, entry.topic, entry.payload, letter.reason, letter.device or "", row.received))
+    def _take_message(self, step: _Step, message: Message, keys: Sequence[str] = (), *, waited: bool = False) -> Outcome:
+        """Read a message, and count it by what came of it; `waited`: it was held."""
+        outcome = self._catalogue.readings(message, waited=waited)
+        if keys:
+            outcome = only(keys, outcome, self._catalogue.news.refused)
+        if isinstance(outcome, Ignored):
+            self._tally.outcome(outcome.device or "", "ignored")
+        elif isinstance(outcome, DeadLetter):
+            self._dead(step, message, outcome)
+        elif isinstance(outcome, Held):
+            self._tally.total("held", 1)
+            self._waiting.hold(message, outcome, now=self._clock.now)
+        else:
+            self._take_readings(step, outcome)
+            if self._catalogue.news.refused:
+                self._refuse(step, message)
+        self._take_news(step, message.received)
+        return outcome
 
-    def _take_readings(self, row: Row, place: int, readings: list[Reading], effects: list[Effect], shards: Shards) -> None:
+    def _refuse(self, step: _Step, message: Message) -> None:
+        """Keep a message whose values were taken but for some that would change the type of their series."""
+        refused = self._catalogue.news.refused
+        for one in refused:
+            self._tally.count(one.device, "refused")
+        reason, keys = "; ".join(one.reason for one in refused), tuple(value_name(one) for one in refused)
+        flags = Flag.RETAINED if message.retained else 0
+        step.effects.append(
+            DeadLettered(step.place(), message.topic, message.payload, reason, refused[0].device, message.received, flags, keys)
+        )
+
+    def _take_released(self, step: _Step) -> None:
+        """Read again what was held for a birth that has come, or for long enough; what this row has no numbers for waits for the next."""
+        while messages := self._waiting.released(1 if step.room >= MOST_READINGS else 0):
+            for message in messages:
+                self._tally.total("held", -1)
+                self._take_message(step, message, waited=True)
+
+    def _give_up(self, step: _Step) -> None:
+        for message, letter in self._waiting.given_up(self._clock.now):
+            self._tally.total("held", -1)
+            self._dead(step, message, letter)
+
+    def _dead(self, step: _Step, message: Message, letter: DeadLetter, *, flags: int = 0) -> DeadLetter:
+        self._tally.outcome(letter.device or "", "dead_letters")
+        flags |= Flag.RETAINED if message.retained else 0
+        step.effects.append(
+            DeadLettered(step.place(), message.topic, message.payload, letter.reason, letter.device or "", message.received, flags)
+        )
+        return letter
+
+    def _take_news(self, step: _Step, received: int) -> None:
+        """Take what a message gave besides readings: gaps before it, births, new addresses, and what its convention wants to be told."""
+        news = self._catalogue.news
+        for device, missed in news.sequences.missed.items():
+            self._tally.count(device, "missed", missed)
+        for device in sorted(news.readdressed):
+            self._readdress(step, self._catalogue.profiles.renamed(device), received)
+        for ask in news.asks:
+            self._ask(step, ask)
+        if news.born:
+            self._waiting.release(news.born)
+
+    def _ask(self, step: _Step, ask: Ask) -> None:
+        """Have a device told something, unless that was asked of it a moment ago."""
+        now = self._clock.now
+        if now - self._asked.get(ask.device, now - _ASK_AGAIN) < _ASK_AGAIN:
+            return
+        remember(self._asked, ask.device, now, most=_MOST_ASKED)
+        step.effects.append(
+            CommandRequested(
+                id=effect_id("ask", ask.device, str(step.row.offset), str(step.number)),
+                flow=OWN_FLOW,
+                group=(),
+                cause="",
+                device=ask.device,
+                settings=dict(ask.settings),
+                within=10 * _SECOND,
+                retries=2,
+                expires=step.row.received + 60 * _SECOND,
+                time=step.row.received,
+                at=step.row.received,
+            )
+        )
+
+    def _take_readings(self, step: _Step, readings: list[Reading]) -> None:
         seen = ["new" if reading.retained else self._repeats.look(reading) for reading in readings]
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
         if all(one == "repeat" for one in seen):
-            self._outcome(readings[0].device, "duplicates")
+            self._tally.outcome(readings[0].device, "duplicates")
             return
-        self._outcome(readings[0].device, "normalised")
-        for number, (reading, how) in enumerate(zip(readings, seen, strict=True)):
-            self._learn(reading, row.received, effects)
-            effects.append(ReadingKept(place + number, reading))
-            self._count(reading.device, "readings")
+        self._tally.outcome(readings[0].device, "normalised")
+        belated = readings[0].received != step.row.received
+        for reading, how in zip(readings, seen, strict=True):
+            if reading.device not in self._devices:
+                self._learn(step, reading)
+            step.effects.append(ReadingKept(step.place(), reading, belated))
+            self._tally.count(reading.device, "readings")
             if reading.retained:
-                self._count(reading.device, "retained")
+                self._tally.count(reading.device, "retained")
             else:
-                self._route(reading, shards, late=how == "beyond")
+                self._route(reading, step.shards, late=how == "beyond")
 
     def _route(self, reading: Reading, shards: Shards, *, late: bool) -> None:
         routes = self._router.routes(reading)
@@ -151,34 +283,24 @@ class Normaliser:
                 too_late.append((flow, reading.device))
             else:
                 items.append((flow, group, reading))
-            self._count(reading.device, flow, stage="select")
+            self._tally.count(reading.device, flow, stage="select")
         if not routes:
-            self._count(reading.device, "unselected")
+            self._tally.count(reading.device, "unselected")
 
-    def _learn(self, reading: Reading, at: int, effects: list[Effect]) -> None:
-        known = self._devices.get(reading.device)
-        if known is not None and known[0] == reading.convention and known[1]:
-            return
+    def _learn(self, step: _Step, reading: Reading) -> None:
+        """Note a device that is heard of for the first time since the start."""
+        self._catalogue.news.readdressed.discard(reading.device)
         address = self._catalogue.address(reading.device)
-        learned = (reading.convention, address.base if address else "")
-        if learned != known:
-            self._devices[reading.device] = learned
-            effects.append(DeviceLearned(reading.device, *learned, dict(reading.labels), at))
+        self._devices[reading.device] = learned = (reading.convention, address.base if address else "")
+        step.effects.append(DeviceLearned(reading.device, *learned, dict(reading.labels), reading.received))
 
-    def _outcome(self, device: str, term: str) -> None:
-        """Count a message, once."""
-        self._totals[term] = self._totals.get(term, 0) + 1
-        self._moved_totals.add(term)
-        self._count(device, term)
-
-    def _count(self, device: str, term: str, *, stage: str = "normalise") -> None:
-        counts = self._counts.setdefault(f"{stage}\x1f{device}", {})
-        counts[term] = counts.get(term, 0) + 1
-        self._moved.add((stage, device, term))
-
-    def _counted(self) -> list[Counted]:
-        moved, self._moved = sorted(self._moved), set()
-        return [Counted(stage, "", device, term, self._counts[f"{stage}\x1f{device}"][term]) for stage, device, term in moved]
+    def _readdress(self, step: _Step, device: str, received: int) -> None:
+        """Note that a device is commanded in another way now."""
+        address = self._catalogue.address(device)
+        learned = (address.convention, address.base) if address else None
+        if learned is not None and learned != self._devices.get(device):
+            self._devices[device] = learned
+            step.effects.append(DeviceLearned(device, *learned, dict(self._catalogue.profiles.of(device, learned[0]).labels), received))
 
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""
@@ -187,9 +309,11 @@ class Normaliser:
             "messages": self._messages,
             "clock": self._clock.snapshot(),
             "second": self._second,
-            "counts": self._counts,
-            "totals": self._totals,
+            "tally": self._tally.snapshot(),
+            "waiting": self._waiting.snapshot(),
+            "asked": self._asked,
             "repeats": self._repeats.snapshot(),
+            "replayed": self._replayed.snapshot(),
             "learned": self._catalogue.learned,
         }
         return zlib.compress(msgspec.msgpack.encode((_VERSION, state)), 1)

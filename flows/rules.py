@@ -16,7 +16,7 @@ from gateway.findings import Document, Problem, Step, hint
 SERIES = ("device", "metric", "channel")
 """What a group can be by, beside labels."""
 
-_RESERVED_FLOWS = {"alerts", "commands", "readings", "windows", "status"}
+_RESERVED_FLOWS = {"alerts", "commands", "readings", "windows", "status", "sluice"}
 _RESERVED_GROUPS = {"value", "unit", "labels", "flow", "site", "revision", "start", "end"}
 _RESERVED_AGGREGATES = {*SERIES, *_RESERVED_GROUPS, "state"}
 _CEL_WORDS = {

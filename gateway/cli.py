@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from time import time_ns
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from gateway import logs
+from gateway.command_line import (
+    BAD,
+    CONFIG,
+    DATA,
+    WRONG,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    err,
+    fail,
+    open_store,
+    out,
+    print_json,
+    read_profiles,
+    stop_at_findings,
+)
+from gateway.events.command_line import schema
 from gateway.findings import ConfigError
+from gateway.letters.command import dead_letters
 
 app = typer.Typer(
     name="sluice",
@@ -24,14 +39,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The config folder.")]
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The data folder.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-CONFIG, DATA = Path("config"), Path("data")
-BAD, WRONG = 1, 2
-
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False)
+app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(schema, name="schema")
 
 
 def main() -> None:
@@ -50,24 +59,6 @@ def sluice(
     _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and end.")] = False,
 ) -> None:
     """Run Sluice: an IoT edge event gateway and stream processor."""
-
-
-def fail(text: str, code: int = BAD) -> NoReturn:
-    """Say one sentence and end."""
-    err.print(text, soft_wrap=True, markup=False)
-    raise typer.Exit(code)
-
-
-def print_json(document: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
-
-
-def stop_at_findings(error: ConfigError) -> NoReturn:
-    """Print what is wrong with the config and end."""
-    for finding in error.findings:
-        err.print(str(finding), soft_wrap=True, markup=False)
-    raise typer.Exit(WRONG)
 
 
 @app.command()
@@ -113,36 +104,48 @@ def _scenario(config: Path, name: str) -> Path:
 
 def _all_findings(config: Path) -> list[Any]:
     from flows.check import check as check_config
+    from gateway.profile_check import check as check_profiles
     from gateway.settings import check as check_settings
     from simulator.scenario import check as check_scenarios
 
-    return check_config(config, others=[check_settings, check_scenarios])
+    return check_config(config, others=[check_settings, check_profiles, check_scenarios])
 
 
 @app.command()
 def check(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonOption = False) -> None:
-    """Find everything that is wrong with the config, before anything connects; then run the flow files' own tests."""
+    """Find everything that is wrong with the config, before anything connects; then run the tests in flow files and the samples in profiles."""
     from flows.spec import load_flows
-    from flows.trial import failures
 
     del data
     findings = _all_findings(config)
-    failed = [] if findings else [(f, c, line) for f in load_flows(config) for c in f.cases for line in failures(f, c)]
+    failed = [] if findings else list(_failed_tests(config))
     if as_json:
-        tests = [{"file": flow.file, "test": case.name, "message": line} for flow, case, line in failed]
+        tests = [{"file": file, "test": test, "message": line} for file, test, line in failed]
         print_json({"findings": [finding.document() for finding in findings], "failed_tests": tests})
     else:
         for finding in findings:
             out.print(str(finding), markup=False)
-        for flow, case, line in failed:
-            out.print(f"{flow.file}: test {case.name!r}: {line}", markup=False)
+        for file, test, line in failed:
+            out.print(f"{file}: test {test!r}: {line}", markup=False)
     if findings:
         raise typer.Exit(WRONG)
     if failed:
         raise typer.Exit(BAD)
     if not as_json:
-        flows = load_flows(config)
-        err.print(f"{config}: fine: {len(flows)} flows, {sum(len(f.cases) for f in flows)} tests passed")
+        flows, samples = load_flows(config), sum(len(profile.samples) for profile in read_profiles(config))
+        err.print(f"{config}: fine: {len(flows)} flows, {sum(len(f.cases) for f in flows) + samples} tests passed")
+
+
+def _failed_tests(config: Path) -> Iterator[tuple[str, str, str]]:
+    """Give file, test and line for each thing that is not as a test in a flow file, or a sample in a profile, says."""
+    from flows.spec import load_flows
+    from flows.trial import failures
+    from gateway.profile_check import failed_samples
+
+    for flow in load_flows(config):
+        for case in flow.cases:
+            yield from ((flow.file, case.name, line) for line in failures(flow, case))
+    yield from failed_samples(config)
 
 
 @app.command()
@@ -163,7 +166,7 @@ def decode(
     del data, as_json
     if (jsonl is None) == (topic is None or payload is None):
         fail("decode takes --topic and --payload, or --jsonl FILE", WRONG)
-    catalogue = Catalogue(_profiles(config) if config.exists() else [])
+    catalogue = Catalogue(read_profiles(config) if config.exists() else [])
     if jsonl is None:
         lines: Iterable[str] = [json.dumps({"topic": topic, "payload": payload})]
     else:
@@ -173,16 +176,6 @@ def decode(
             fail(f"{jsonl}: {error.strerror}", WRONG)
     for document in decode_jsonl(lines, catalogue, now=time_ns()):
         print_json(document)
-
-
-def _profiles(config: Path) -> Any:
-    from devices.profile import Profile
-    from gateway.findings import load_folder
-
-    try:
-        return load_folder(config / "devices", Profile, root=config)
-    except ConfigError as error:
-        stop_at_findings(error)
 
 
 @app.command()
@@ -221,10 +214,10 @@ def status(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: Json
 @app.command()
 def doctor(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonOption = False) -> None:
     """Look for what is wrong: config, link, ledger, deliveries. Exit 1 where anything is, naming the stage and device."""
-    from gateway.doctor import examine
+    from gateway.doctor import examine, examine_status
 
     complaints = [str(f) for f in _all_findings(config)] if config.exists() else []
-    complaints += examine(data)
+    complaints += examine(data) + examine_status(data, config)
     if as_json:
         print_json({"healthy": not complaints, "complaints": complaints})
     else:
@@ -239,15 +232,16 @@ def doctor(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: Json
 @app.command()
 def devices(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonOption = False) -> None:
     """List the devices that have been seen, with their last readings."""
+    from devices.profile import Profiles
     from gateway.inventory import inventory_document, inventory_table
 
-    del config
-    with _store(data) as reader:
+    profiles = Profiles(read_profiles(config) if config.exists() else [])
+    with open_store(data) as reader:
         found = reader.devices()
     if as_json:
-        print_json(inventory_document(found))
+        print_json(inventory_document(found, profiles, now=time_ns()))
     else:
-        out.print(inventory_table(found, now=time_ns()))
+        out.print(inventory_table(found, profiles, now=time_ns()))
 
 
 @app.command()
@@ -265,7 +259,7 @@ def history(
     from gateway import history as past
 
     del config
-    with _store(data) as reader:
+    with open_store(data) as reader:
         try:
             asked = past.Question.parse(device, metric, since=since, until=until, every=every, now=time_ns())
         except ValueError as error:
@@ -313,34 +307,6 @@ def send(
         print_json({"id": last.id, "device": device, "set": wanted, "state": last.state, "attempts": last.attempt, "detail": last.detail})
     if last.state != "confirmed":
         raise typer.Exit(BAD)
-
-
-@app.command("dead-letters")
-def dead_letters(
-    newest: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 50,
-    config: ConfigOption = CONFIG,
-    data: DataOption = DATA,
-    as_json: JsonOption = False,
-) -> None:
-    """List the messages that could not be used, with the reason for each."""
-    from gateway.terminal import dead_letter_document
-
-    del config
-    with _store(data) as reader:
-        letters = reader.dead_letters(newest=newest)
-    if as_json:
-        for letter in letters:
-            print_json(dead_letter_document(letter))
-        return
-    if not letters:
-        err.print("no dead letters")
-        return
-    table = Table("received", "topic", "reason", "payload", box=None)
-    table.columns[0].no_wrap = True
-    for letter in letters:
-        document = dead_letter_document(letter)
-        table.add_row(document["received"], letter.topic, letter.reason, repr(letter.payload[:60])[2:-1])
-    out.print(table)
 
 
 @app.command()
@@ -427,14 +393,4 @@ def _replay(recording: Path, broker: Any, *, speed: str, **settings: Any) -> dic
     try:
         return asdict(replay(broker, recording, speed=parse_speed(speed), **settings))
     except (OSError, RecordingError, PublishError, ValueError) as error:
-        fail(str(error))
-
-
-def _store(data: Path) -> Any:
-    from gateway.store.reader import StoreReader
-    from gateway.store.schema import StoreError
-
-    try:
-        return StoreReader(data / "store.db")
-    except StoreError as error:
         fail(str(error))

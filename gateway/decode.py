@@ -10,18 +10,21 @@ from typing import Any
 import msgspec
 
 from devices.catalogue import Catalogue
-from devices.reading import DeadLetter, Ignored, Message, Reading
+from devices.reading import DeadLetter, Held, Ignored, Message, Reading
 from devices.timestamps import parse
 
 
 def decode_line(catalogue: Catalogue, row: dict[str, Any], *, now: int) -> dict[str, Any]:
     """Return `{"readings": […]}`, `{"readings": [], "ignored": reason}` or `{"dead_letter": reason}` for one row.
 
+    `{"readings": [], "held": reason}` is a message that has to wait for another, and `refused` stands beside readings whose message holds values
+    that would change the type of their series.
+
     A row has `topic`, and `payload` (text) or `payload_b64`; `received` (epoch, or ISO time with a zone) and `retained` are optional. `now`
     is epoch ns: the receive time of rows that state none. A row that is not so is a dead letter too. Never raises.
     """
     message = _message(row, now)
-    return {"dead_letter": message} if isinstance(message, str) else _answer(catalogue, message)
+    return {"dead_letter": message} if isinstance(message, str) else answer(catalogue, message)
 
 
 def decode_jsonl(lines: Iterable[str | bytes], catalogue: Catalogue, *, now: int) -> Iterator[dict[str, Any]]:
@@ -35,16 +38,22 @@ def decode_jsonl(lines: Iterable[str | bytes], catalogue: Catalogue, *, now: int
             yield {"dead_letter": f"line {number}: must be a JSON object with topic and payload; got {_cut(line)} ({error})"}
             continue
         message = _message(row, now) if isinstance(row, dict) else f"must be a JSON object with topic and payload; got {_cut(line)}"
-        yield {"dead_letter": f"line {number}: {message}"} if isinstance(message, str) else _answer(catalogue, message)
+        yield {"dead_letter": f"line {number}: {message}"} if isinstance(message, str) else answer(catalogue, message)
 
 
-def _answer(catalogue: Catalogue, message: Message) -> dict[str, Any]:
+def answer(catalogue: Catalogue, message: Message) -> dict[str, Any]:
+    """Return what a message says, as `decode_line` does."""
     outcome = catalogue.readings(message)
     if isinstance(outcome, DeadLetter):
         return {"dead_letter": outcome.reason}
     if isinstance(outcome, Ignored):
         return {"readings": [], "ignored": outcome.reason}
-    return {"readings": [_shown(reading) for reading in outcome]}
+    if isinstance(outcome, Held):
+        return {"readings": [], "held": outcome.reason}
+    given: dict[str, Any] = {"readings": [_shown(reading) for reading in outcome]}
+    if catalogue.news.refused:
+        given["refused"] = [refused.reason for refused in catalogue.news.refused]
+    return given
 
 
 def _message(row: dict[str, Any], now: int) -> Message | str:
@@ -82,6 +91,8 @@ def _shown(reading: Reading) -> dict[str, Any]:
         "raw_unit": reading.raw_unit,
         "ts": reading.ts,
         "time_source": reading.time_source,
+        **({"sequence": reading.sequence} if reading.sequence is not None else {}),
+        **({"labels": dict(sorted(reading.labels.items()))} if reading.labels else {}),
     }
 
 

@@ -10,16 +10,17 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from devices.profile import Profiles
 from gateway.screen import ago, shown, value_text
 from gateway.store.views import DeviceState, SeriesState
 
 
-def inventory_document(devices: Sequence[DeviceState]) -> dict[str, Any]:
-    """Give the devices for `--json`: times are epoch ns."""
-    return {"devices": [_device(device) for device in devices]}
+def inventory_document(devices: Sequence[DeviceState], profiles: Profiles, *, now: int) -> dict[str, Any]:
+    """Give the devices for `--json`: times are epoch ns, `interval` is in seconds."""
+    return {"devices": [_device(device, profiles, now) for device in devices]}
 
 
-def inventory_table(devices: Sequence[DeviceState], *, now: int) -> RenderableType:
+def inventory_table(devices: Sequence[DeviceState], profiles: Profiles, *, now: int) -> RenderableType:
     """Give one row per device, its metrics with their last values beneath each other. `now` is epoch ns."""
     if not devices:
         return Text("no device has been seen yet")
@@ -32,13 +33,26 @@ def inventory_table(devices: Sequence[DeviceState], *, now: int) -> RenderableTy
             Text(shown(device.convention)),
             Text("\n".join(_metric(one) for one in device.series)),
             Text("\n".join(_value(one) for one in device.series)),
-            Text(ago(device.last_seen, now)),
+            _last_seen(device, profiles, now),
             Text("\n".join(shown(f"{name}={value}") for name, value in sorted(device.labels.items()))),
         )
     return table
 
 
-def _device(device: DeviceState) -> dict[str, Any]:
+def _overdue(device: DeviceState, interval: float | None, now: int) -> bool:
+    """Return whether a device has been silent for more than twice the interval at which it should report."""
+    return interval is not None and device.last_seen is not None and now - device.last_seen > 2 * interval * 1_000_000_000
+
+
+def _last_seen(device: DeviceState, profiles: Profiles, now: int) -> Text:
+    text = ago(device.last_seen, now)
+    if _overdue(device, profiles.of(device.device, device.convention).interval, now):
+        return Text(f"{text}\noverdue", style="yellow")
+    return Text(text)
+
+
+def _device(device: DeviceState, profiles: Profiles, now: int) -> dict[str, Any]:
+    interval = profiles.of(device.device, device.convention).interval
     return {
         "device": device.device,
         "convention": device.convention,
@@ -46,6 +60,8 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "labels": device.labels,
         "first_seen": device.first_seen,
         "last_seen": device.last_seen,
+        "interval": interval,
+        "overdue": _overdue(device, interval, now),
         "metrics": [_series(one) for one in device.series],
     }
 

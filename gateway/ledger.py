@@ -54,7 +54,7 @@ def balance(books: Books) -> Ledger:
     """Hold the stages against each other.
 
     Between stages that run at once, what one has passed on and the next has not counted yet is `pending`; it is a flaw only at rest.
-    What the next stage has counted beyond that is always one.
+    What the next stage has counted beyond that is always one. Messages that are `held` for another (a birth) are pending too.
 
     >>> balance(Books(3, 3, [("total", "", "", "normalised", 2)], {})).flaws
     ['journal → normalise: 3 messages were read and 2 accounted for']
@@ -77,7 +77,8 @@ def balance(books: Books) -> Ledger:
         elif term in WINDOW_TERMS:
             taken[scope, device] += value
             flows[scope][term] += value
-    messages = {"received": books.received, **{term: totals[term] for term in MESSAGE_TERMS}, "pending": books.received - books.read}
+    pending = books.received - books.read + totals["held"]
+    messages = {"received": books.received, **{term: totals[term] for term in MESSAGE_TERMS}, "pending": pending, "held": totals["held"]}
     flaws = [*_message_flaws(books, messages), *_flow_flaws(selected, taken, at_rest=books.at_rest), *_store_flaws(by_device, books)]
     for name, flow in flows.items():
         flow["pending"] = flow["selected"] - sum(flow[term] for term in WINDOW_TERMS)
@@ -86,7 +87,7 @@ def balance(books: Books) -> Ledger:
 
 
 def _message_flaws(books: Books, messages: Mapping[str, int]) -> Iterable[str]:
-    accounted = sum(messages[term] for term in MESSAGE_TERMS)
+    accounted = sum(messages[term] for term in MESSAGE_TERMS) + messages["held"]
     if accounted != books.read:
         yield f"journal → normalise: {books.read:,} messages were read and {accounted:,} accounted for"
     if books.at_rest and books.received < books.read:

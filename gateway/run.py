@@ -25,6 +25,7 @@ from gateway.delivery.mqtt import Mqtt
 from gateway.findings import ConfigError, load_folder
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
+from gateway.letters.mailbox import MAILBOX, Mailbox, carry
 from gateway.link.backoff import Backoff
 from gateway.link.endpoint import Endpoint
 from gateway.link.link import Link, Subscription
@@ -113,7 +114,7 @@ class Gateway:
         return self._woken[-1]
 
     def _parts(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        return [self._commands(), self._watch(stop), *(self._delivery(to).run() for to in self._destinations())]
+        return [self._commands(), self._replays(), self._watch(stop), *(self._delivery(to).run() for to in self._destinations())]
 
     def _destinations(self) -> Iterator[Destination]:
         settings = self._settings
@@ -145,6 +146,16 @@ class Gateway:
         dispatcher = Dispatcher(Book(self._data / "commands.db"), Reported(reader), catalogue, self._journal)
         connect = partial(self.endpoint.client, f"{self._settings.client_id}-commands")
         await dispatch(dispatcher, connect, self._wake_up(), Backoff())
+
+    async def _replays(self) -> None:
+        """Hand the journal the dead letters that a person wants read again."""
+        mailbox, woken = Mailbox(self._data / MAILBOX), self._wake_up()
+        while True:
+            if carry(mailbox, self._journal):
+                await asyncio.sleep(0)  # the commands' turn, between two rows
+                continue
+            await woken.wait()
+            woken.clear()
 
     async def _watch(self, stop: asyncio.Event) -> None:
         """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""

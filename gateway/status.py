@@ -20,6 +20,8 @@ from gateway.store.schema import StoreAbsentError, StoreError
 LOCK = "up.lock"
 UP_STATE = "up.json"
 GATEWAY_STATE = "gateway.json"
+_GLANCE = 0.5
+"""Seconds for which whoever only looks at the lock may keep an `up` from taking it."""
 _SETTLE = 2.0
 """Seconds within which two parts that count side by side agree, where nothing is lost between them."""
 
@@ -33,13 +35,18 @@ def hold_lock(data: Path) -> TextIO:
     """
     data.mkdir(parents=True, exist_ok=True)
     lock = (data / LOCK).open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.close()
-        raise
-    (data / UP_STATE).unlink(missing_ok=True)
-    return lock
+    patience = monotonic() + _GLANCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:  # another `up`, or only a `sluice status` that looks whether there is one
+            if monotonic() > patience:
+                lock.close()
+                raise
+            sleep(_GLANCE / 50)
+        else:
+            (data / UP_STATE).unlink(missing_ok=True)
+            return lock
 
 
 def read_up(data: Path) -> dict[str, Any] | None:

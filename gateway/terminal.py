@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64encode
 from collections import deque
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from time import monotonic, time_ns
 from typing import Any, Self
@@ -18,7 +17,7 @@ from rich.text import Text
 
 from gateway.ledger import Ledger
 from gateway.status import read_ledger
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, DeadLettered, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
 from gateway.store.outcomes import group_text
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError
@@ -293,16 +292,3 @@ def status_text(document: dict[str, Any]) -> str:
     if document["memory"]:
         lines.append("memory    " + "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in document["memory"].items()))
     return "\n".join(lines)
-
-
-def dead_letter_document(letter: DeadLettered) -> dict[str, Any]:
-    """Give a dead letter as `sluice dead-letters --json` prints it."""
-    received = datetime.fromtimestamp(letter.received / 1e9, UTC).isoformat(timespec="milliseconds")
-    return {
-        "id": letter.id,
-        "received": received,
-        "topic": letter.topic,
-        "device": letter.device or None,
-        "reason": letter.reason,
-        "payload_b64": b64encode(letter.payload).decode(),
-    }

@@ -17,8 +17,7 @@ from rich.console import Console
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.settings import Settings
 from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, read_state, status, write_state
-from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError, StoreError
+from gateway.store.schema import StoreError, open_writer
 from gateway.supervisor import Part, Supervisor
 from gateway.terminal import Terminal, ledger_line
 
@@ -82,11 +81,12 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
 
 
 def _check_store(data: Path) -> None:
-    """Refuse to start on a store that cannot be read: no process could go on with it."""
-    try:
-        StoreReader(data / "store.db").close()
-    except StoreAbsentError:
+    """Bring an older store up to date, and refuse to start on one that cannot be read: no process could go on with it."""
+    store = data / "store.db"
+    if not store.exists():
         return
+    try:
+        open_writer(store).close()
     except StoreError as error:
         raise StartError(f"{error}; move it away to start with an empty one (the journal is kept apart)") from None
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
 from gateway.findings import Checked, ConfigError, Finding, PositiveDuration, Problem, hint, read, read_folder
 from simulator.dialect import Dialect
+from simulator.dialects import DIALECTS, ROOTED
 from simulator.dialects.plain_json import PlainJson, Timestamps
-from simulator.dialects.plain_scalar import PlainScalar
 from simulator.dialects.tasmota import Tasmota
-from simulator.dialects.zigbee2mqtt import Zigbee2Mqtt
+from simulator.dialects.victron import Victron
 from simulator.nanoseconds import SECOND
 from simulator.physics import Greenhouse, GreenhouseSpec
 from simulator.signals import SignalSpec
@@ -25,6 +25,12 @@ _OWNERS = {"timezone": "tasmota", "timestamps": "plain_json"}
 def _name(written: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", written) is None:
         raise ValueError("must begin with a letter or digit and hold only letters, digits, '.', '_' and '-': it is a level of a topic")
+    return written
+
+
+def _dialect(written: str) -> str:
+    if written not in DIALECTS:
+        raise ValueError(f"must be a dialect that devices here speak{hint(written, DIALECTS)}")
     return written
 
 
@@ -41,7 +47,7 @@ class DeviceSpec(Checked):
     """One device: its name, its dialect, what it measures and how often, and which actuator of the physics it is."""
 
     name: Name
-    dialect: Literal["zigbee2mqtt", "tasmota", "plain_json", "plain_scalar"]
+    dialect: Annotated[str, AfterValidator(_dialect)]
     every: PositiveDuration = SECOND
     metrics: dict[str, SignalSpec] = Field(default_factory=dict)
     acts: str | None = None
@@ -64,24 +70,24 @@ class DeviceSpec(Checked):
             if key in self.model_fields_set and self.acts is None:
                 yield Problem((key,), f"{key} is for devices that act; this one only measures", key=True, show=False)
         for metric in self.metrics:
-            if self.dialect == "tasmota" and metric not in Tasmota.metrics:
+            known = getattr(DIALECTS[self.dialect], "metrics", None)
+            if known is not None and metric not in known:
                 yield Problem(
-                    ("metrics", metric),
-                    f"metric {metric!r} is unknown to Tasmota here{hint(metric, Tasmota.metrics)}",
-                    key=True,
-                    show=False,
+                    ("metrics", metric), f"metric {metric!r} is unknown to {self.dialect} here{hint(metric, known)}", key=True, show=False
                 )
 
     def speak(self, *, root: str) -> Dialect:
         """Give the device its tongue; `root` is the first level of plain topics."""
-        if self.dialect == "zigbee2mqtt":
-            return Zigbee2Mqtt(self.name)
         if self.dialect == "tasmota":
             hours, minutes = self.timezone[1:].split(":")
             return Tasmota(self.name, offset=int(f"{self.timezone[0]}1") * (int(hours) * 60 + int(minutes)))
         if self.dialect == "plain_json":
             return PlainJson(self.name, root=root, timestamps=self.timestamps)
-        return PlainScalar(self.name, root=root)
+        if self.dialect == "victron":
+            return Victron(f"{self.name}/multi/0")
+        made = DIALECTS[self.dialect]
+        spoken: Dialect = made(self.name, root=root) if made in ROOTED else made(self.name)
+        return spoken
 
 
 class Scenario(Checked):

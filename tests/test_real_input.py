@@ -23,7 +23,6 @@ from gateway.store.schema import StoreError
 
 SHARED = Path(__file__).parents[2] / "shared"
 RECORDING = SHARED / "nab/data/realKnownCause/machine_temperature_system_failure.csv"
-CONVENTIONS = ("generic_json", "scalar", "zigbee2mqtt", "tasmota")
 HOUR = 3_600_000_000_000
 
 FLOW = """\
@@ -37,41 +36,46 @@ trigger: {when: mean > 37.7778, clear: mean < 35.0}
 
 
 @pytest.mark.skipif(not (SHARED / "payloads").exists(), reason="the recorded payloads (../shared/payloads) are not on this machine")
-@pytest.mark.parametrize("convention", CONVENTIONS)
-def test_real_payloads_over_a_real_broker_become_the_expected_readings(convention, sluice, mosquitto, until):
+def test_real_payloads_over_a_real_broker_become_the_expected_readings(sluice, mosquitto, until):
     """Each message is published, journalled, decoded by the running flows and stored; its readings are the expected ones, and nothing else."""
     compare = _compare()
-    (sluice.config / "gateway.yaml").write_text(f'broker: {{url: "{mosquitto.url}"}}\n')
-    rows = [json.loads(line) for line in (SHARED / f"payloads/{convention}.jsonl").read_text("utf-8").splitlines() if line.strip()]
+    (sluice.config / "gateway.yaml").write_text(
+        f'broker: {{url: "{mosquitto.url}", subscribe: [{{topic: "#"}}, {{topic: "$aws/#"}}, {{topic: "$iothub/#"}}]}}\n'
+    )
+    files = sorted((SHARED / "payloads").glob("*.jsonl"))
+    rows = [json.loads(line) for file in files for line in file.read_text("utf-8").splitlines() if line.strip()]
+    messages = [(r["topic"], _payload(r)) for r in rows]
     with sluice.up():
-        _publish(mosquitto, [(r["topic"], b64decode(r["payload_b64"]) if "payload_b64" in r else r["payload"].encode()) for r in rows])
-        until(lambda: status(sluice.data)["ledger"]["received"] == len(rows) and status(sluice.data)["ledger"]["pending"] == 0)
-    places = _places(sluice.data)
+        _publish_one_by_one(mosquitto, messages, sluice.data, until)
+        until(lambda: status(sluice.data)["ledger"]["pending"] == 0)
+    offsets = _offsets(sluice.data, messages)
     with StoreReader(sluice.data / "store.db") as reader:
         stored = defaultdict(list)
         for kept in reader.readings_after(0, 1_000_000):
-            stored[kept.id >> 10].append(
+            stored[kept.id >> 20].append(
                 {n: getattr(kept.reading, n) for n in ("device", "metric", "channel", "key", "value", "unit", "raw_value", "ts")}
             )
-        dead = {letter.id >> 10: letter.reason for letter in reader.dead_letters(newest=10_000)}
-    required = 0
-    for row, place in zip(rows, places, strict=True):
-        left = stored[place]
+        dead = {letter.id >> 20: letter.reason for letter in reader.dead_letters(newest=10_000)}
+    required, before = 0, []
+    for row, offset in zip(rows, offsets, strict=True):
+        left = stored[offset]
+        before += left
         if row.get("expect_error"):
-            assert place in dead, row["id"]
+            assert offset in dead, row["id"]
             assert not left, row["id"]
             continue
         for expected in sorted(row["expect"], key=lambda e: bool(e.get("optional"))):
-            got = compare.pair(expected, left, row.get("ts_naive"))
-            if got is None:
-                assert expected.get("optional"), (row["id"], expected, left, dead.get(place))
+            got = compare.pair(expected, left, row.get("ts_naive")) or _by_value(compare, expected, left, row.get("ts_naive"))
+            if got is None:  # said again, with the device's own time, it is a duplicate
+                again = expected.get("ts") and compare.pair(expected, before, row.get("ts_naive"))
+                assert expected.get("optional") or again, (row["id"], expected, left, dead.get(offset))
                 continue
             left.remove(got)
             required += not expected.get("optional")
             assert compare.right_value(expected, got), (row["id"], expected, got)
             assert compare.right_time(expected, got, row.get("ts_naive")), (row["id"], expected, got)
         assert not left or row.get("allow_extra"), (row["id"], left)
-    assert required > 0
+    assert required > 400
 
 
 @pytest.mark.skipif(not RECORDING.exists(), reason="the recording (../shared/nab) is not on this machine")
@@ -108,24 +112,45 @@ def _compare():
     return module
 
 
-def _publish(broker, messages):
+def _by_value(compare, expected, left, naive):
+    """The reading with the device and the value that are expected: the store keeps one key a series, of two that name it the newer."""
+    return next(
+        (
+            one
+            for one in left
+            if one["device"] == expected["device"] and compare.right_value(expected, one) and compare.right_time(expected, one, naive)
+        ),
+        None,
+    )
+
+
+def _payload(row):
+    return b64decode(row["payload_b64"]) if "payload_b64" in row else (row.get("payload") or "").encode()
+
+
+def _publish_one_by_one(broker, messages, data, until):
+    """Publish each message when the journal has the one before it: then each has a row of its own, by which its readings are known."""
     client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
     client.connect(broker.host, broker.port)
     client.loop_start()
-    for topic, payload in messages:
+    for number, (topic, payload) in enumerate(messages, start=1):
         client.publish(topic, payload, qos=1).wait_for_publish(30)
+        until(lambda number=number: len(_offsets(data, messages)) == number)
     client.disconnect()
     client.loop_stop()
 
 
-def _places(data):
-    """Where each message stands in the journal, in order: a reading's id begins with it."""
+def _offsets(data, messages):
+    """The rows that hold these messages, in order: a reading's id begins with its row. Between them is what Sluice asks of devices."""
     reader = JournalReader(data / "journal" / "0")
-    places = []
+    offsets = []
     while rows := reader.read(100):
-        places += [r.offset << 10 | number for r in rows if r.kind == Kind.MESSAGES for number in range(r.count)]
+        for row in (one for one in rows if one.kind == Kind.MESSAGES):
+            said = [(entry.topic, entry.payload) for entry in row.entries()]
+            if len(offsets) < len(messages) and messages[len(offsets)] in said:
+                offsets.append(row.offset)
     reader.close()
-    return places
+    return offsets
 
 
 def _replay(sluice, mosquitto, until, recording, unit):

@@ -18,6 +18,7 @@ Commands are one object on `<the device's topic>/set`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -35,10 +36,11 @@ from devices.convention import (
     refuse_toggle,
     setting_path,
 )
+from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
-from devices.timestamps import Stamp, parse
+from devices.timestamps import parse
 
 ENVELOPES: Final = frozenset(
     vocabulary.words(
@@ -103,6 +105,8 @@ class Shape(msgspec.Struct, frozen=True):
     types: tuple[str, ...]
     quality: tuple[str, ...]
     measured: tuple[str, ...]
+    beside: tuple[str, ...]
+    """What a named value says besides: `measured` without what tells it apart or judges it."""
 
     @classmethod
     def of(cls, keys: tuple[str, ...]) -> Shape:
@@ -117,20 +121,21 @@ class Shape(msgspec.Struct, frozen=True):
         devices, values, units = those(DEVICES), those(VALUES), those(UNITS)
         claims = {*devices, *values, *units, *(key for key, _ in times)}
         measured = tuple(key for key in keys if key not in claims)
-        plain = not (times or devices or values)
+        labels, quality = those(LABELS), those(("quality",))
         return cls(
-            plain,
-            times,
-            devices,
-            those(WEAK),
-            those(NAMES),
-            those(KINDS),
-            those(LABELS),
-            values,
-            units,
-            those(TYPES),
-            those(("quality",)),
-            measured,
+            plain=not (times or devices or values),
+            times=times,
+            devices=devices,
+            weak=those(WEAK),
+            names=those(NAMES),
+            kinds=those(KINDS),
+            labels=labels,
+            values=values,
+            units=units,
+            types=those(TYPES),
+            quality=quality,
+            measured=measured,
+            beside=tuple(key for key in measured if key not in labels and key not in quality),
         )
 
 
@@ -141,35 +146,39 @@ class _At(msgspec.Struct, frozen=True):
     device: str
     ts: int
     source: TimeSource
+    timed: str | None = None
 
     def of(self, device: str) -> _At:
-        return self if device == self.device else _At(self.message, device, self.ts, self.source)
+        return self if device == self.device else _At(self.message, device, self.ts, self.source, self.timed)
 
 
 class PlainJson(Convention):
     """Objects and arrays of any shape."""
 
     name = "plain_json"
+    title = "Plain JSON"
     about = 'An object or array of named values: {"temperature": 21.5, "humidity": 40}'
+    topics = "any that no dialect owns: `home/kitchen` ← `{…}`; commands on `<the device's topic>/set`"
+    setup = "Publish to the broker, on a topic whose last level names the device."
     guesses = True
+    owns = False
 
     MOST_SHAPES = 20_000
 
-    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
-        super().__init__(profiles, learned)
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
+        super().__init__(profiles, learned, news)
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         device, numbers, base = places.of_object(levels)
-        ignored = "a command to a device" if places.is_command(levels) else None
         own, path = places.of_value(levels)
         claimed = self.profiles.device_at(topic)
         value = Place(claimed or own, path=path)
         role = "claimed" if claimed else "shared" if places.is_shared(levels) else "stream" if levels[-1].lower() in places.DATA else ""
-        return Place(claimed or device, base, numbers, role, levels, ignored, value)
+        return Place(claimed or device, base, numbers, role, levels, alternative=value)
 
     def takes(self, body: Body) -> bool:
-        return not isinstance(body, str)
+        return isinstance(body, (dict, list))
 
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
         said: list[Said] = []
@@ -197,20 +206,30 @@ class PlainJson(Convention):
             device, path, _ = places.of_object(place.levels, body)
             at = at.of(device)
         own = self._context(body, shape, at, role=place.role)
-        value = None if shape.plain else _lone_value(body, shape)
-        if value is None or place.alternative is None or _label(body, shape) is not None:
-            self._object(said, body, path, own, 1)
+        label = _label(body, shape)
+        value = None if shape.plain or label is not None else _lone_value(body, shape)
+        if label is not None:
+            _named(said, body, shape, (path, label), own)
+        elif value is None or place.alternative is None:
+            self._members(said, body, shape, path, own, depth=1)
         elif not _is_bad(body, shape):
             own = own.of(place.alternative.device) if own.device == at.device else own
             _scalar(said, value, place.alternative.path, _unit(body, shape), own)
 
-    def _object(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], at: _At, depth: int, *, mark: str = "") -> bool:
-        """Read an object; True if it holds an array of records, which the texts beside and above it describe."""
+    def _object(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], at: _At, depth: int) -> bool:
+        """Read an object inside another; True if it holds an array of records, which the texts beside and above it describe."""
         check_size(at.device, body, depth)
         shape = self._shape(body)
+        own = self._time(body, shape, at) if shape.times else at
         if (label := _label(body, shape)) is not None:
-            _named(said, body, shape, (path, label), at)
+            _named(said, body, shape, (path, label), own)
             return False
+        return self._members(said, body, shape, path, own, depth=depth)
+
+    def _members(
+        self, said: list[Said], body: dict[str, Any], shape: Shape, path: tuple[str, ...], at: _At, *, depth: int, mark: str = ""
+    ) -> bool:
+        """Read what an object holds; True if there is an array of records among it."""
         used = {mark} if shape.plain and not shape.weak else _used(body, shape, at, mark)
         unit = _unit(body, shape) if shape.values else None
         device, ts, source = at.device, at.ts, at.source
@@ -218,8 +237,7 @@ class PlainJson(Convention):
         for key, value in body.items():
             kind = value.__class__
             if kind is dict:
-                check_size(at.device, value, depth + 1)
-                described |= self._object(said, value, (*path, key), self._time(value, self._shape(value), at), depth + 1)
+                described |= self._object(said, value, (*path, key), at, depth + 1)
             elif kind is list:
                 described |= bool(value) and value[0].__class__ is dict
                 self._list(said, value, (*path, key), at, depth + 1)
@@ -236,33 +254,42 @@ class PlainJson(Convention):
         for index, value in enumerate(body):
             kind = value.__class__
             if kind is dict:
-                self._record(said, value, (*path, str(index)), at, depth + 1)
+                self._record(said, value, path, index, at, depth=depth + 1)
             elif kind is list:
                 self._list(said, value, (*path, str(index)), at, depth + 1)
             elif kind is not str and value is not None:
                 said.append(Said(at.device, (*path, str(index)), value, None, at.ts, at.source))
 
-    def _record(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], at: _At, depth: int) -> None:
+    def _record(self, said: list[Said], body: dict[str, Any], path: tuple[str, ...], index: int, at: _At, *, depth: int) -> None:
         """Read one object of an array: told apart by its own device, else its label, else by its own time, else by its index."""
         check_size(at.device, body, depth)
         shape = self._shape(body)
-        mark, above = "", path[:-1]
-        if _label(body, shape) is None and not _claimed(body, shape):
-            timed = _stamp(body, shape) is not None
+        own = at if shape.plain else self._context(body, shape, at)
+        label = _label(body, shape)
+        if label is not None:
+            _named(said, body, shape, (path, label), own)
+            return
+        mark = ""
+        if not shape.devices or not _claimed(body, shape):
+            timed = own.timed is not None
             mark = _mark(body, shape, texts_only=timed)
-            above = (*above, str(body[mark])) if mark else above if timed else path
-        self._object(said, body, above, self._context(body, shape, at), depth, mark=mark)
+            path = (*path, str(body[mark])) if mark else path if timed else (*path, str(index))
+        self._members(said, body, shape, path, own, depth=depth, mark=mark)
 
     def _context(self, body: dict[str, Any], shape: Shape, at: _At, *, role: str = "") -> _At:
         """Return what an object says of its own device and time."""
         claim = None if role == "claimed" else _claimed(body, shape)
         if claim is None and role in ("shared", "stream") and (shape.weak or not shape.plain):
             claim = _weakly_claimed(body, shape, role)
-        return self._time(body, shape, at.of(claim or at.device))
+        at = at.of(claim or at.device)
+        return self._time(body, shape, at) if shape.times else at
 
     def _time(self, body: dict[str, Any], shape: Shape, at: _At) -> _At:
-        stamp = _stamp(body, shape) if shape.times else None
-        return at if stamp is None else _At(at.message, at.device, *self.when(stamp[1], at.message, at.device))
+        """Return what holds with the time that an object states best; `timed` is the key that stated it."""
+        for key, least in shape.times:
+            if stamp := parse(body[key], least=least):
+                return _At(at.message, at.device, *self.when(stamp, at.message, at.device), key)
+        return at
 
     def _shape(self, body: dict[str, Any]) -> Shape:
         keys = tuple(body)
@@ -288,7 +315,10 @@ class PlainJson(Convention):
 
 def _first(body: dict[str, Any], keys: tuple[str, ...]) -> Any:
     """Return the first of these keys' values that is there."""
-    return next((body[key] for key in keys if body[key] is not None), None)
+    for key in keys:
+        if (value := body[key]) is not None:
+            return value
+    return None
 
 
 def _claimed(body: dict[str, Any], shape: Shape) -> str | None:
@@ -308,20 +338,12 @@ def _weakly_claimed(body: dict[str, Any], shape: Shape, role: str) -> str | None
     return next((name for key in shape.weak if (name := _device_name(body[key]))), None)
 
 
-def _stamp(body: dict[str, Any], shape: Shape) -> tuple[str, Stamp] | None:
-    """Return the key and the time that an object states best."""
-    for key, least in shape.times:
-        if stamp := parse(body[key], least=least):
-            return key, stamp
-    return None
-
-
 def _used(body: dict[str, Any], shape: Shape, at: _At, mark: str) -> set[str]:
     """Return the keys that say whose, when or in what unit, and so are no readings."""
     used = {mark, *(key for key in shape.devices if str(body[key]).strip() == at.device)}
     used.update(key for key in shape.weak if str(body[key]) in (at.device, at.device.rpartition("/")[2]))
-    if (stamp := _stamp(body, shape)) is not None:
-        used.add(stamp[0])
+    if shape.times and at.timed is not None:
+        used.add(at.timed)
     if shape.values:
         used.update(shape.units)
     return used
@@ -374,10 +396,15 @@ def _named(said: list[Said], body: dict[str, Any], shape: Shape, name: tuple[tup
     """Read a named value. What else it says in words describes it; other numbers are values of their own."""
     if _is_bad(body, shape):
         return
-    path = (*(key for key in name[0] if vocabulary.snake(key) not in ENVELOPES), name[1])
+    path = (*_inside(name[0]), name[1])
     _scalar(said, _typed(_first(body, shape.values), _first(body, shape.types)), path, _unit(body, shape), at)
-    beside = (key for key in shape.measured if key not in shape.labels and key not in shape.quality)
-    said.extend(Said(at.device, (*path, key), body[key], None, at.ts, at.source) for key in beside if body[key].__class__ in _MEASURES)
+    said += [Said(at.device, (*path, key), body[key], None, at.ts, at.source) for key in shape.beside if body[key].__class__ in _MEASURES]
+
+
+@lru_cache(maxsize=4096)
+def _inside(path: tuple[str, ...]) -> tuple[str, ...]:
+    """Return a path without its wrappers."""
+    return tuple(key for key in path if vocabulary.snake(key) not in ENVELOPES)
 
 
 def _device_name(value: Any) -> str | None:

@@ -1,65 +1,74 @@
 """Plain scalar: one value on a topic of its own (`home/kitchen/temperature` ← `21.5`). The topic says device and metric (`devices.places`).
 
 A payload is a number, `true`/`false`, `ON`/`OFF`, a number with its unit (`21.5 °C`), or text; in JSON's quotes it is text. What only says
-that there is no value (`nan`, `null`, `unavailable`, nothing at all) gives no reading. The time is the receive time.
+that there is no value (`nan`, `null`, `unavailable`, nothing at all) gives no reading, nor does a line of a log (`[D][wifi:562]: …`). The
+time is the receive time.
+
+`a/b/status` ← `online` is the device `b`'s, but that of `a/b` where ESPHome speaks (https://esphome.io/components/mqtt.html: birth and last
+will on `<prefix>/status`). It is often a device's first message: it is held until something else below `a/b` tells which, or for a while.
 
 Commands go to `<topic of that metric>/set`, where a last level such as `state` or `value` makes way for `set`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from devices import places, vocabulary
-from devices.convention import Convention, Place, Said, UnusableError, on_off, refuse, refuse_toggle, remember, setting_path
-from devices.payloads import Body, quoted
+from devices.convention import Convention, Place, Said, on_off, refuse, refuse_toggle, remember, setting_path
+from devices.news import News
+from devices.payloads import LOG_LINE, Body, quoted
 from devices.profile import Profiles
-from devices.reading import Encoded, Expected, Ignored, Message, Reading, Value
+from devices.reading import Encoded, Expected, Held, Ignored, Message, Reading, Value
 
 NO_VALUE: Final = frozenset(
     {"nan", "-nan", "null", "none", "unknown", "unavailable", "undefined", "inf", "-inf", "+inf", "infinity", "-infinity", "n/a"}
 )
+BIRTHS: Final = frozenset({"online", "offline"})
+"""Birth and last will, as ESPHome words them and many others do."""
+
 MOST_TOPICS: Final = 250_000
 MOST_OF_DEVICE: Final = 32
-
-_LINE_PROTOCOL = re.compile(r"[^\s,=]+(?:,[^\s,=]+=[^\s,=]+)*\s[^\s,=]+=\S.*", re.DOTALL)
-_GRAPHITE = re.compile(r"[\w.-]+\.[\w.-]+\s[-+.\deE]+\s\d{9,}\s*")
 
 
 class PlainScalar(Convention):
     """One value a message, named by its topic."""
 
     name = "plain_scalar"
+    title = "Plain scalar"
     about = "One value on a topic of its own: home/kitchen/temperature ← 21.5"
+    topics = "any that no dialect owns: `home/kitchen/temperature` ← `21.5`; commands on `<topic of the metric>/set`"
+    setup = "Publish to the broker, on a topic whose last two levels name device and metric."
     guesses = True
+    owns = False
 
-    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
-        super().__init__(profiles, learned)
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
+        super().__init__(profiles, learned, news)
         self._topics = sum(map(len, learned.values()))
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         device, path = places.of_value(levels)
-        ignored = "a command to a device" if places.is_command(levels) else None
-        return Place(self.profiles.device_at(topic) or device, base="", path=path, ignored=ignored)
+        return Place(self.profiles.device_at(topic) or device, base="", path=path)
 
     def takes(self, body: Body) -> bool:
         return isinstance(body, str)
 
-    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored | Held:
         assert isinstance(body, str)
         if not body:
             return Ignored("empty payload: a retained value was cleared", place.device)
+        if body in BIRTHS and message.topic.endswith("/status") and self._is_first(message.topic, place.device):
+            return Held("nothing else has said yet whose status this is", place.device, message.topic.removesuffix("/status"), anyway=True)
         value, unit = scalar(body)
         if value is None:
             return Ignored(f"no value: {body}", place.device)
+        if LOG_LINE.match(message.payload):
+            return Ignored("a line of the device's log", place.device)
         if unit is not None and len(unit) == 1 and unit.isalpha() and body[-2:-1].isdigit() and not _measures(place.path, unit):
             value, unit = body, None  # `4K`, `5G` and the like are names unless the metric is in that unit
-        if isinstance(value, str) and (dialect := _dialect(value)):
-            raise UnusableError(f"topic {message.topic!r}: {dialect} is not understood yet; got {value[:40]!r}")
         return [Said(place.device, place.path, value, unit, message.received, "received")]
 
     def normalise(self, said: list[Said], message: Message) -> list[Reading]:
@@ -72,8 +81,20 @@ class PlainScalar(Convention):
                 self._learn(one.device, series, message.topic)
         return readings
 
+    def _is_first(self, topic: str, device: str) -> bool:
+        """Return whether nothing has been heard yet of who is at home under two levels or more; one level is the device in any dialect."""
+        prefix = topic.removesuffix("/status")
+        if self.news.waited or "/" not in prefix.strip("/") or self.profiles.device_at(topic):
+            return False
+        name = self.profiles.renamed(device)
+        known = self.addresses.get(name)
+        return (known is None or known[1] != prefix) and not any(
+            one.startswith(prefix + "/") for one in self.learned.get(name, {}).values()
+        )
+
     def _learn(self, device: str, series: str, topic: str) -> None:
         """Keep which topic a series is on. When there are too many, the devices learned longest ago are forgotten."""
+        self.news.born.add(_stem(topic).rpartition("/")[0])
         while self._topics >= MOST_TOPICS:
             self._topics -= len(self.learned.pop(next(iter(self.learned))))
         known = self.learned.setdefault(device, {})
@@ -144,9 +165,3 @@ def _topic_of(topics: Mapping[str, str], setting: str) -> str | None:
 def _stem(topic: str) -> str:
     head, _, last = topic.rpartition("/")
     return head if head and last.lower() in places.STRUCTURAL else topic
-
-
-def _dialect(text: str) -> str | None:
-    if "=" in text and " " in text and _LINE_PROTOCOL.fullmatch(text):
-        return "Influx line protocol"
-    return "Graphite" if "." in text and _GRAPHITE.fullmatch(text) else None

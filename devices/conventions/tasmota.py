@@ -35,6 +35,7 @@ from devices.convention import (
     split_setting,
 )
 from devices.conventions.plain_scalar import scalar
+from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
@@ -128,12 +129,15 @@ class Tasmota(Convention):
     """Devices with the Tasmota firmware."""
 
     name = "tasmota"
+    title = "Tasmota"
     about = "Tasmota firmware: tele/<topic>/SENSOR, stat/<topic>/RESULT"
+    topics = "`tele/<topic>/SENSOR`, `…/STATE`, `…/LWT`, `stat/<topic>/RESULT`, `…/POWER`; commands on `cmnd/<topic>/<command>`"
+    setup = "In the web UI: Configuration → Configure MQTT, Host: this machine. `Time 2` as a command adds UTC to its local time."
 
     MOST_UNITS = 50_000
 
-    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
-        super().__init__(profiles, learned)
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
+        super().__init__(profiles, learned, news)
         self._units: dict[tuple[_Units, tuple[str, ...]], str | None] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
@@ -155,7 +159,7 @@ class Tasmota(Convention):
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
         if isinstance(body, str):
             return self._alone(place, body, message)
-        if isinstance(body, list):
+        if not isinstance(body, dict):
             raise UnusableError(f"topic {message.topic!r}: what {place.path[0]} says must be an object; got an array")
         if place.path == ("STATUS7",):
             self._learn_status(place.device, body)

@@ -32,6 +32,7 @@ from devices.convention import (
     split_setting,
 )
 from devices.conventions.plain_scalar import scalar
+from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
@@ -71,12 +72,15 @@ class Zigbee2Mqtt(Convention):
     """State objects of Zigbee devices behind a Zigbee2MQTT bridge."""
 
     name = "zigbee2mqtt"
+    title = "Zigbee2MQTT"
     about = "Zigbee devices behind Zigbee2MQTT: zigbee2mqtt/<friendly name>"
+    topics = "`zigbee2mqtt/<friendly name>`, `…/availability`, `zigbee2mqtt/bridge/…`; commands on `…/set`"
+    setup = "In Zigbee2MQTT's configuration.yaml: `mqtt: {server: mqtt://<this machine>}`."
 
     MOST_UNITS = 50_000
 
-    def __init__(self, profiles: Profiles, learned: dict[str, Any]) -> None:
-        super().__init__(profiles, learned)
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
+        super().__init__(profiles, learned, news)
         self._units: dict[str, str | None] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
@@ -123,7 +127,7 @@ class Zigbee2Mqtt(Convention):
             return _availability(place, body, message)
         if isinstance(body, str):
             return self._attribute(place, body, message)
-        if isinstance(body, list):
+        if not isinstance(body, dict):
             raise UnusableError(f"topic {message.topic!r}: a device's state must be an object; got an array")
         check_size(place.device, body, 1)
         said = self._state(place, body, message)
@@ -219,19 +223,34 @@ class Zigbee2Mqtt(Convention):
             definition = one.get("definition") if isinstance(one, dict) else None
             if isinstance(name, str) and isinstance(definition, dict):
                 table[name] = dict(list(_features(definition.get("exposes"), 0))[:MOST_FEATURES])
-        if self.learned.get(base) != table:
+        known = self.learned.get(base, {})
+        if known != table or base not in self.learned:
             self.changes += base not in self.learned
             remember(self.learned, base, table, most=MOST_BASES)
+            self.news.readdressed.update(name for name in {*known, *table} if known.get(name) != table.get(name))
+
+    def base_of(self, device: str, base: str) -> str:
+        """Return the device's topic; where `bridge/devices` has named its features, as JSON with them."""
+        root = base.removesuffix(f"/{device}")
+        features = self.learned[root].get(device) if root in self.learned else None
+        return base if features is None else msgspec.json.encode({"topic": base, "features": features}, order="sorted").decode()
 
     def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
-        path = _path(setting)
-        base = next((base for base, of in self.learned.items() if device in of), "")
-        unit = self._unit(base, device, path[0], value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-        return (self.report(device, path, value, unit),)
+        return (self._expected(device, _path(setting), value, None),)
+
+    def _expected(self, device: str, path: tuple[str, ...], value: Value, features: Mapping[str, list[Any]] | None) -> Expected:
+        if isinstance(value, (bool, str)):
+            return self.report(device, path, value)
+        feature = (features or {}).get(path[0])
+        unit = vocabulary.unit_named(feature[1]) or str(feature[1]) if feature and feature[1] else self._unit("", device, path[0], value)
+        return self.report(device, path, value, unit)
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
         """Return one `/set` message for all settings. Refuses what `bridge/devices` says cannot be set."""
-        features = next((of[device] for root, of in self.learned.items() if base == f"{root}/{device}" and device in of), None)
+        topic, features = base, None
+        if base.startswith("{"):
+            known = msgspec.json.decode(base)
+            topic, features = known["topic"], known["features"]
         body: dict[str, Any] = {}
         expects: list[Expected] = []
         for setting, value in settings.items():
@@ -239,8 +258,8 @@ class Zigbee2Mqtt(Convention):
             path = _path(setting)
             sent = _writable(features, device, setting, path[0], value)
             put(body, path, sent, device=device, setting=setting)
-            expects += self.confirms(device, setting, sent)
-        return [Encoded(f"{base}/set", msgspec.json.encode(body), tuple(expects))]
+            expects.append(self._expected(device, path, sent, features))
+        return [Encoded(f"{topic}/set", msgspec.json.encode(body), tuple(expects))]
 
 
 def _path(setting: str) -> tuple[str, ...]:

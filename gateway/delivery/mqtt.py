@@ -12,15 +12,14 @@ from aiomqtt import Client, MqttError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from gateway.delivery.cloudevents import CONTENT_TYPE, event
+from gateway.delivery.cloudevents import event
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
 from gateway.delivery.topics_out import topic
+from gateway.events.event import CONTENT_TYPE, Event, attributes
 
 LONGEST_TOPIC = 65_535
 CLOSING = 1.0
 """Seconds to wait for the connection to close: a broker that hangs must not hold up a stopping gateway."""
-
-_ATTRIBUTES = ("specversion", "id", "source", "type", "subject", "time")
 
 
 class Mqtt:
@@ -92,12 +91,12 @@ class Mqtt:
             self._connection = client, asyncio.create_task(_until_lost(client))
         return self._connection
 
-    async def _publish(self, client: Client, where: str, what: dict[str, Any]) -> None:
+    async def _publish(self, client: Client, where: str, what: Event) -> None:
         properties = None
         if self._mqtt5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ContentType = CONTENT_TYPE
-            properties.UserProperty = [(name, what[name]) for name in _ATTRIBUTES]
+            properties.UserProperty = list(attributes(what).items())
         await client.publish(where, msgspec.json.encode(what), qos=1, retain=False, properties=properties)
 
 

@@ -10,7 +10,7 @@ from time import monotonic_ns, time_ns
 
 from gateway.journal.bell import Bell
 from gateway.journal.reader import newest_row
-from gateway.journal.row import Entry, Kind, Row, pack, pack_facts
+from gateway.journal.row import Entry, Kind, Replay, Row, pack, pack_facts, pack_replays
 from gateway.journal.segment import Durability, Segment, first_offset, segment_path, segments
 from gateway.store.effects import CommandFact
 
@@ -70,6 +70,10 @@ class Journal:
     def append_facts(self, facts: Sequence[CommandFact]) -> int:
         """Commit facts of commands' lives; give their offset."""
         return self._append(Kind.FACTS, pack_facts(facts), 0)
+
+    def append_replays(self, replays: Sequence[Replay]) -> int:
+        """Commit dead letters to be read again, each a message like any other; give their offset."""
+        return self._append(Kind.REPLAYS, pack_replays(replays), len(replays))
 
     def append_tick(self) -> int:
         """Commit an empty row, so that time goes on in silence."""

@@ -1,4 +1,4 @@
-"""One row of the journal: a batch of messages, of facts, or nothing (a tick), with when and on which connection it came."""
+"""One row of the journal: a batch of messages, of facts, of dead letters to read again, or nothing (a tick), with when it came, and on which connection."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ class Kind(IntEnum):
     FACTS = 2
     END = 3
     """Nothing more in this segment: the next offset opens the next file."""
+    REPLAYS = 4
+    """Dead letters to be read again, as they came: what could not be used then may be usable now."""
 
 
 class Flag(IntFlag):
@@ -41,11 +43,23 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     flags: int = 0
 
 
+class Replay(msgspec.Struct, frozen=True, array_like=True):
+    """A dead letter to be read again: its id, the message as it came off the wire, and when that was (epoch ns).
+
+    `keys`, where there are any, are the only values of it that could not be used then.
+    """
+
+    letter: int
+    entry: Entry
+    received: int
+    keys: tuple[str, ...] = ()
+
+
 class Row(msgspec.Struct, frozen=True):
     """A row as a reader sees it.
 
     `received` is wall-clock and `uptime` monotonic time, both ns. `session` counts the broker's sessions, `connection` our connections to it.
-    `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages in this row, and
+    `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages (or replays) in this row, and
     `total` that of all messages up to and with it, ever.
     """
 
@@ -68,11 +82,16 @@ class Row(msgspec.Struct, frozen=True):
         """Give the facts of a FACTS row."""
         return _FACTS.decode(self.body)
 
+    def replays(self) -> list[Replay]:
+        """Give the dead letters of a REPLAYS row."""
+        return _REPLAYS.decode(_inflated(self.body))
+
 
 # Kept by column, since neighbouring messages share topics and shapes: zlib then finds more to say twice.
 _Columns = tuple[list[str], list[int], list[bytes], list[int], bytes]
 _COLUMNS = msgspec.msgpack.Decoder(_Columns)
 _FACTS = msgspec.msgpack.Decoder(list[CommandFact])
+_REPLAYS = msgspec.msgpack.Decoder(list[Replay])
 _PLAIN, _DEFLATED = b"\x00", b"\x01"
 _WORTH_DEFLATING = 512
 
@@ -88,18 +107,27 @@ def pack(entries: Sequence[Entry]) -> bytes:
         bytes(e.flags for e in entries),
     )
     columns[0].extend(places)
-    plain = msgspec.msgpack.encode(columns)
-    if len(plain) < _WORTH_DEFLATING:
-        return _PLAIN + plain
-    return _DEFLATED + zlib.compress(plain, 1)
+    return _deflated(msgspec.msgpack.encode(columns))
 
 
 def _unpack(body: bytes) -> list[Entry]:
-    plain = zlib.decompress(body[1:]) if body[:1] == _DEFLATED else body[1:]
-    topics, at, payloads, packet_ids, flags = _COLUMNS.decode(plain)
+    topics, at, payloads, packet_ids, flags = _COLUMNS.decode(_inflated(body))
     return [Entry(topics[i], p, m, f) for i, p, m, f in zip(at, payloads, packet_ids, flags, strict=True)]
+
+
+def _deflated(plain: bytes) -> bytes:
+    return _PLAIN + plain if len(plain) < _WORTH_DEFLATING else _DEFLATED + zlib.compress(plain, 1)
+
+
+def _inflated(body: bytes) -> bytes:
+    return zlib.decompress(body[1:]) if body[:1] == _DEFLATED else body[1:]
 
 
 def pack_facts(facts: Sequence[CommandFact]) -> bytes:
     """Encode facts of commands' lives as a row's body."""
     return msgspec.msgpack.encode(list(facts))
+
+
+def pack_replays(replays: Sequence[Replay]) -> bytes:
+    """Encode dead letters to be read again as a row's body."""
+    return _deflated(msgspec.msgpack.encode(list(replays)))

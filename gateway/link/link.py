@@ -20,6 +20,12 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersi
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from gateway.events.channel import level
+from gateway.events.event import source
+from gateway.events.marker import CHANNEL as MARKER
+from gateway.events.marker import Marker, MarkerEvent
+from gateway.events.status import CHANNEL as STATUS
+from gateway.events.status import Status, StatusEvent
 from gateway.journal.journal import Journal
 from gateway.journal.redelivery import Redelivery
 from gateway.journal.row import Entry, Flag
@@ -67,9 +73,10 @@ class Link(threading.Thread):
         super().__init__(name="link", daemon=True)
         self._endpoint = endpoint
         self._journal = journal
-        self._own = f"sluice/{site}/"
-        self._status_topic = f"{self._own}status"
-        self._marker_topic = f"{self._own}marker/{client_id}"
+        self._own = f"sluice/{level(site)}/"
+        self._source = source(site)
+        self._status_topic = STATUS.topic(site=site)
+        self._marker_topic = MARKER.topic(site=site, client=client_id)
         self._subscriptions = [*subscriptions, Subscription(self._marker_topic)]
         self._state_file = state_file
         self._linger = linger / 1e9
@@ -101,7 +108,6 @@ class Link(threading.Thread):
             client.tls_set_context(self._endpoint.tls)
         if self._endpoint.username:
             client.username_pw_set(self._endpoint.username, self._endpoint.password)
-        client.will_set(self._status_topic, self._status(running=False), qos=1, retain=True)
         client.on_socket_open = _send_at_once
         client.on_connect = self._on_connect
         client.on_message = self._on_message
@@ -109,15 +115,14 @@ class Link(threading.Thread):
         return client
 
     def _status(self, *, running: bool) -> bytes:
-        event = {
-            "specversion": "1.0",
-            "type": "sluice.status.v1",
-            "source": self._own.rstrip("/"),
-            "id": f"status-{'up' if running else 'down'}",
-            "datacontenttype": "application/json",
-            "data": {"running": running},
-        }
-        return msgspec.json.encode(event)
+        """Give the word on a connection, or the last will on the one to come."""
+        connection = self._connection or self._journal.connection + 1
+        what = f"status/{connection}/{'up' if running else 'down'}"
+        return msgspec.json.encode(StatusEvent(id=what, source=self._source, data=Status(running=running)))
+
+    def _marker(self) -> bytes:
+        connection = self._connection
+        return msgspec.json.encode(MarkerEvent(id=f"marker/{connection}", source=self._source, data=Marker(connection=connection)))
 
     # -- the thread
 
@@ -145,6 +150,7 @@ class Link(threading.Thread):
         self._connection = 0
         self._batch.clear()
         self._to_ack.clear()
+        self._client.will_set(self._status_topic, self._status(running=False), qos=1, retain=True)
         try:
             code = self._client.connect(self._endpoint.host, self._endpoint.port, keepalive=self._endpoint.keepalive)
         except (OSError, ValueError) as error:
@@ -239,7 +245,7 @@ class Link(threading.Thread):
         self._send_marker()
 
     def _send_marker(self) -> None:
-        self._client.publish(self._marker_topic, str(self._connection), qos=1)
+        self._client.publish(self._marker_topic, self._marker(), qos=1)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
         if message.qos:
@@ -249,7 +255,7 @@ class Link(threading.Thread):
         except UnicodeDecodeError:
             topic = "(topic is not UTF-8)"
         if topic.startswith(self._own):
-            if topic == self._marker_topic and message.payload == str(self._connection).encode():
+            if topic == self._marker_topic and message.payload == self._marker():
                 self._commit()  # what came before the marker is backlog, what comes after is live
                 self._journal.live = True
             return

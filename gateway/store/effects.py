@@ -16,10 +16,14 @@ Group = tuple[tuple[str, str], ...]
 
 
 class ReadingKept(msgspec.Struct, frozen=True):
-    """A reading with its place: `id` = journal offset << 20 | number within the journal row (ever-growing)."""
+    """A reading with its place: `id` = journal offset << 20 | number within the journal row (ever-growing).
+
+    `belated`: its message came earlier than its place says, and was held for a birth or read again as a dead letter: it confirms no command.
+    """
 
     id: int
     reading: Reading
+    belated: bool = False
 
 
 class DeviceLearned(msgspec.Struct, frozen=True):
@@ -98,7 +102,10 @@ class CommandFact(msgspec.Struct, frozen=True):
 
 
 class DeadLettered(msgspec.Struct, frozen=True):
-    """A message that could not be used. `id` is made as ReadingKept's."""
+    """A message that could not be used. `id` is made as ReadingKept's; `flags` are the journal's (`gateway.journal.row.Flag`).
+
+    `keys` (`<device>/<key>`) are the values that could not be used, where the others of the message were.
+    """
 
     id: int
     topic: str
@@ -106,6 +113,25 @@ class DeadLettered(msgspec.Struct, frozen=True):
     reason: str
     device: str
     received: int
+    flags: int = 0
+    keys: tuple[str, ...] = ()
+
+
+LetterState = Literal["dead", "replayed"]
+
+
+class LetterTried(msgspec.Struct, frozen=True):
+    """A dead letter was read again, at `place` (made as ReadingKept's ids) and `at` (the journal's time).
+
+    It stays `dead`, with `detail` as its new reason and `device`, or it is `replayed`, and `detail` says what became of it.
+    """
+
+    id: int
+    place: int
+    state: LetterState
+    detail: str
+    device: str
+    at: int
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -130,4 +156,15 @@ class Progressed(msgspec.Struct, frozen=True):
     at: int
 
 
-Effect = ReadingKept | DeviceLearned | WindowClosed | AlertChanged | CommandRequested | CommandFact | DeadLettered | Counted | Progressed
+Effect = (
+    ReadingKept
+    | DeviceLearned
+    | WindowClosed
+    | AlertChanged
+    | CommandRequested
+    | CommandFact
+    | DeadLettered
+    | LetterTried
+    | Counted
+    | Progressed
+)

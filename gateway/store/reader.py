@@ -11,13 +11,13 @@ from typing import Any, Self
 import msgspec
 
 from devices.reading import Address, Value
-from gateway.store import totals
+from gateway.store import dead_letters, totals
 from gateway.store.effects import (
     SHARDS,
     AlertChanged,
     CommandFact,
     Counted,
-    DeadLettered,
+    LetterState,
     Progressed,
     ReadingKept,
     WindowClosed,
@@ -28,7 +28,7 @@ from gateway.store.positions import Positions
 from gateway.store.rows import COLUMNS, Rows
 from gateway.store.schema import open_reader
 from gateway.store.values import unpack
-from gateway.store.views import Bucket, CommandStatus, Counts, DeviceState, SeriesState, Size
+from gateway.store.views import Bucket, CommandStatus, Counts, DeviceState, Letter, SeriesState, Size
 
 _DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 _SERIES = """SELECT device, metric, channel, key, convention, last_value, coalesce(last_unit, ''), last_ts, last_retained, first_seen,
@@ -121,12 +121,13 @@ class StoreReader:
     def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
         """Give the newest live value of a series in the journal's order, and the id of its reading; None where there is none to be had.
 
-        Not by event time: a device whose clock was once ahead would never be heard again. A reading that `history.raw` left out can only be
+        Not by event time: a device whose clock was once ahead would never be heard again. What came belatedly (a
+        dead letter read again) is no news, and left out. A reading that `history.raw` left out can only be
         given while it is the last known state too.
         """
         query = (
-            "SELECT CASE WHEN state_id = last_id THEN last_value ELSE (SELECT value FROM readings WHERE id = last_id) END, last_id"
-            " FROM series WHERE (device, metric, channel) = (?, ?, ?) AND last_id >= 0"
+            "SELECT CASE WHEN state_id = heard_id THEN last_value ELSE (SELECT value FROM readings WHERE id = heard_id) END, heard_id"
+            " FROM series WHERE (device, metric, channel) = (?, ?, ?) AND heard_id >= 0"
         )
         row = self._connection.execute(query, (device, metric, channel)).fetchone()
         return (unpack(row[0]), row[1]) if row and row[0] is not None else None
@@ -226,10 +227,18 @@ class StoreReader:
             sums.get(totals.KEPT, 0) + sums.get(totals.EFFECTS, 0) - gone, sum(file.stat().st_size for file in files if file.exists())
         )
 
-    def dead_letters(self, *, newest: int = 50) -> list[DeadLettered]:
-        """Give the newest messages that could not be used, the newest first."""
-        query = "SELECT id, topic, payload, reason, device, received FROM dead_letters ORDER BY id DESC LIMIT ?"
-        return [DeadLettered(*row) for row in self._connection.execute(query, (newest,))]
+    def dead_letters(
+        self, *, newest: int = 50, state: LetterState | None = "dead", device: str | None = None, reason: str | None = None
+    ) -> list[Letter]:
+        """Give the newest messages that could not be used, the newest first; `state` None for those replayed since too.
+
+        `reason` asks for a text that is part of the reason, in capitals or not.
+        """
+        return dead_letters.find(self._connection, newest=newest, state=state, device=device, reason=reason)
+
+    def dead_letter(self, letter: int) -> Letter | None:
+        """Give one of the messages that could not be used."""
+        return dead_letters.get(self._connection, letter)
 
     # For delivery
 

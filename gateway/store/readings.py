@@ -55,6 +55,8 @@ class Readings:
                 self._again(series, reading, reading_id, packed)
                 continue
             series.last_id = reading_id
+            if not kept.belated:
+                series.heard_id = reading_id
             series.count += 1
             fresh += 1
             received = reading.received

@@ -6,18 +6,19 @@ import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 APPLICATION = 0x536C7565
 """SQLite's `application_id` of our files: "Slue" in ASCII."""
 
 DDL = """
 -- One row per (device, metric, channel). Values are typed as values.py says. `state_id` is the reading that set last_*, `last_id` the
--- newest one taken live; `live_ts` and `mark` (the last kept live value; NULL: keep the next) serve `history.raw: changes`.
+-- newest one taken live, `heard_id` the newest of those that are not belated (see effects.py); `live_ts` and `mark` (the last kept
+-- live value; NULL: keep the next) serve `history.raw: changes`.
 CREATE TABLE series(
   id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, channel TEXT NOT NULL, key TEXT NOT NULL, unit TEXT,
   convention TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER, last_value, last_unit TEXT, last_ts INTEGER NOT NULL,
-  last_retained INTEGER NOT NULL, state_id INTEGER NOT NULL, last_id INTEGER NOT NULL, live_ts INTEGER NOT NULL, mark,
-  count INTEGER NOT NULL, kept INTEGER NOT NULL, UNIQUE(device, metric, channel));
+  last_retained INTEGER NOT NULL, state_id INTEGER NOT NULL, last_id INTEGER NOT NULL, heard_id INTEGER NOT NULL,
+  live_ts INTEGER NOT NULL, mark, count INTEGER NOT NULL, kept INTEGER NOT NULL, UNIQUE(device, metric, channel));
 
 -- `unit` only where it is not the series' own ('' for none); raw_* only where they differ; `delay` is received - ts, in ns; time_source as
 -- in values.py. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
@@ -43,9 +44,12 @@ CREATE TABLE commands(
   sent INTEGER NOT NULL, attempt INTEGER NOT NULL, detail TEXT NOT NULL, requested INTEGER NOT NULL, changed INTEGER NOT NULL)
   WITHOUT ROWID;
 
+-- `flags` as in the journal; `keys` are a JSON list. `state` is dead or replayed; `attempts` to read it again, the last one at the journal
+-- place `tried` and the time `tried_at`; `outcome` is what a replayed letter became.
 CREATE TABLE dead_letters(
   id INTEGER PRIMARY KEY, topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL, device TEXT NOT NULL,
-  received INTEGER NOT NULL);
+  received INTEGER NOT NULL, flags INTEGER NOT NULL DEFAULT 0, state TEXT NOT NULL DEFAULT 'dead', attempts INTEGER NOT NULL DEFAULT 0,
+  tried INTEGER NOT NULL DEFAULT -1, tried_at INTEGER, outcome TEXT NOT NULL DEFAULT '', keys TEXT NOT NULL DEFAULT '[]');
 CREATE TABLE devices(
   device TEXT PRIMARY KEY, convention TEXT NOT NULL, base TEXT NOT NULL, labels TEXT NOT NULL, first_seen INTEGER NOT NULL,
   last_seen INTEGER NOT NULL) WITHOUT ROWID;
@@ -55,6 +59,20 @@ CREATE TABLE counters(
 CREATE TABLE progress(one INTEGER PRIMARY KEY CHECK(one = 1), position INTEGER NOT NULL, messages INTEGER NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE totals(term TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
+
+FROM_1 = """
+ALTER TABLE series ADD COLUMN heard_id INTEGER NOT NULL DEFAULT -1;
+UPDATE series SET heard_id = last_id;
+ALTER TABLE dead_letters ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead_letters ADD COLUMN state TEXT NOT NULL DEFAULT 'dead';
+ALTER TABLE dead_letters ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE dead_letters ADD COLUMN tried INTEGER NOT NULL DEFAULT -1;
+ALTER TABLE dead_letters ADD COLUMN tried_at INTEGER;
+ALTER TABLE dead_letters ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
+ALTER TABLE dead_letters ADD COLUMN keys TEXT NOT NULL DEFAULT '[]';
+UPDATE dead_letters SET flags = 8 WHERE reason LIKE 'the payload is larger than limits.payload%';
+"""
+"""Brings schema 1 up to 2, which tells what became of dead letters. Schema 1 knew an oversized message (flag 8) by its reason alone."""
 
 
 class StoreError(Exception):
@@ -107,17 +125,22 @@ def open_reader(path: Path) -> sqlite3.Connection:
     except StoreError:
         connection.close()
         raise
-    if version == 0:
+    if version < VERSION:
         connection.close()
-        raise StoreAbsentError(f"store {path}: there is none yet")
+        if version == 0:
+            raise StoreAbsentError(f"store {path}: there is none yet")
+        raise StoreError(f"store {path}: must have schema {VERSION}; got schema {version}: the next `sluice up` brings it up to date")
     connection.execute("PRAGMA cache_size=-4096")
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
 
 
 def _make(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) == 0:
+    version = _version(connection, path)
+    if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {DDL} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;")
+    elif version == 1:
+        connection.executescript(f"BEGIN IMMEDIATE; {FROM_1} PRAGMA user_version={VERSION}; COMMIT;")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

@@ -14,11 +14,11 @@ CACHED = 100_000
 """Series held in memory at most; beyond that all are let go and come back when next seen."""
 
 _COLUMNS = (
-    "id, key, unit, convention, first_seen, last_seen, last_value, last_unit, last_ts, last_retained, state_id, last_id, live_ts, mark,"
-    " count, kept"
+    "id, key, unit, convention, first_seen, last_seen, last_value, last_unit, last_ts, last_retained, state_id, last_id, heard_id,"
+    " live_ts, mark, count, kept"
 )
 _SAVE = """UPDATE series SET last_seen = ?, last_value = ?, last_unit = ?, last_ts = ?, last_retained = ?, state_id = ?, last_id = ?,
-  live_ts = ?, mark = ?, count = ?, kept = ? WHERE id = ?"""
+  heard_id = ?, live_ts = ?, mark = ?, count = ?, kept = ? WHERE id = ?"""
 
 
 class Series(msgspec.Struct):
@@ -36,6 +36,7 @@ class Series(msgspec.Struct):
     last_retained: int
     state_id: int
     last_id: int
+    heard_id: int
     live_ts: int
     mark: Stored | None
     count: int
@@ -89,7 +90,7 @@ class SeriesBook:
         if row is None:
             row = self._connection.execute(
                 "INSERT INTO series(device, metric, channel, key, unit, convention, first_seen, last_ts, last_retained, state_id, last_id,"
-                " live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
+                " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
                 (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
             ).fetchone()
         series = self.held[identity] = Series(*row)
@@ -130,6 +131,7 @@ def _row(series: Series) -> tuple[Stored | None, ...]:
         series.last_retained,
         series.state_id,
         series.last_id,
+        series.heard_id,
         series.live_ts,
         series.mark,
         series.count,

@@ -21,6 +21,7 @@ from gateway.store.effects import (
     DeadLettered,
     DeviceLearned,
     Effect,
+    LetterTried,
     Progressed,
     ReadingKept,
     WindowClosed,
@@ -147,14 +148,14 @@ class Store:
         """Write all but readings; tells whether there was an outcome, which must not wait."""
         outcomes: list[Outcome] = []
         counted: list[Counted] = []
-        dead: list[DeadLettered] = []
+        dead: list[DeadLettered | LetterTried] = []
         for effect in effects:
             match effect:
                 case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact():
                     outcomes.append(effect)
                 case Counted():
                     counted.append(effect)
-                case DeadLettered():
+                case DeadLettered() | LetterTried():
                     dead.append(effect)
                 case DeviceLearned():
                     self._learn(effect)

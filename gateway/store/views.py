@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from devices.reading import Value
-from gateway.store.effects import CommandState
+from gateway.store.effects import CommandState, LetterState
 
 
 class SeriesState(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,29 @@ class CommandStatus(msgspec.Struct, frozen=True, kw_only=True):
     detail: str
     requested: int
     changed: int
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter as it stands: the message, and what became of it when it was read again.
+
+    `keys` (`<device>/<key>`) are the values that could not be used, where the others of the message were; empty for the whole of it.
+    `reason` is the newest one. `attempts` counts how often it was read again, the last time at `tried_at` (the journal's clock, epoch ns; None
+    for never) and at the journal place `tried`; `outcome` says what a replayed one became.
+    """
+
+    id: int
+    topic: str
+    payload: bytes
+    reason: str
+    device: str
+    received: int
+    flags: int
+    state: LetterState
+    attempts: int
+    tried: int
+    tried_at: int | None
+    outcome: str
+    keys: tuple[str, ...]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

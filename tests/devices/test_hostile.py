@@ -91,29 +91,6 @@ def test_device_claims_are_checked():
         assert {one.device for one in outcome} == {"x"}, claim
 
 
-@pytest.mark.parametrize(
-    ("topic", "payload", "dialect"),
-    [
-        ("spBv1.0/plant/NDATA/edge", b"\x08\x01", "Sparkplug B"),
-        ("homie/car/engine/temp", b"21", "Homie"),
-        ("shellies/plug/relay/0", b"on", "Shelly Gen1"),
-        ("N/abc/battery/0/Soc", b'{"value": 90}', "Victron"),
-        ("v3/app/devices/d1/up", b"{}", "The Things Stack"),
-        ("x/y", b'{"end_device_ids": {}}', "The Things Stack"),
-        ("plug-1/events/rpc", b'{"src": "plug-1", "method": "NotifyStatus", "params": {}}', "Shelly Gen2"),
-        ("x/y", b'[{"n": "temp", "v": 1}]', "SenML"),
-        ("x/y", b"weather,city=oslo temp=3 1700000000", "Influx line protocol"),
-        ("x/y", b"servers.a.load 0.5 1700000000", "Graphite"),
-    ],
-)
-def test_other_dialects_are_named(topic, payload, dialect):
-    """What another dialect says is not misread as plain values."""
-    outcome = Catalogue().readings(Message(topic, payload, RECEIVED))
-    assert isinstance(outcome, DeadLetter)
-    assert f"{dialect}" in outcome.reason
-    assert "not understood yet" in outcome.reason
-
-
 @pytest.mark.parametrize("topic", ["$SYS/broker/uptime", "homeassistant/sensor/x/config", "sluice/site/status", "zwave/_CLIENTS/gw/status"])
 def test_housekeeping_is_ignored(topic):
     """What no device says is ignored, whatever it holds."""

@@ -112,3 +112,64 @@ def test_own_dialect_outweighs_plain_topics():
     readings(catalogue, "home/fan", b'{"note": 1}')
     readings(catalogue, "home/fan/rpm", b"900")
     assert catalogue.address("fan") == Address("tasmota", "cmnd/fan")
+
+
+def test_name_is_what_a_device_is_called_downstream():
+    """A device with a name is read, addressed and commanded by it, and told what to do by its own."""
+    catalogue = Catalogue([Profile(devices=["0x00158d0001a2b3c4"], name="Fan, attic", labels={"room": "attic"})])
+    (reading,) = catalogue.readings(Message("zigbee2mqtt/0x00158d0001a2b3c4", b'{"state":"OFF"}', RECEIVED))
+    assert (reading.device, reading.labels["room"]) == ("Fan, attic", "attic")
+    assert catalogue.address("0x00158d0001a2b3c4") is None
+    (command,) = catalogue.encode(catalogue.address("Fan, attic"), "Fan, attic", {"state": "ON"})
+    assert command.topic == "zigbee2mqtt/0x00158d0001a2b3c4/set"
+    (report,) = catalogue.readings(Message("zigbee2mqtt/0x00158d0001a2b3c4", b'{"state":"ON"}', RECEIVED))
+    assert [(one.metric, one.value) for one in command.expects] == [(report.metric, report.value)]
+
+
+def test_profile_of_a_convention_is_for_its_devices_only():
+    """With `conventions` a profile holds for the devices of those dialects, whatever their names."""
+    catalogue = Catalogue([Profile(conventions=["tasmota"], labels={"kind": "plug"})])
+    (power,) = catalogue.readings(Message("stat/a/POWER", b"ON", RECEIVED))
+    (plain,) = catalogue.readings(Message("home/a/temperature", b"21", RECEIVED))
+    assert (power.labels, plain.labels) == ({"kind": "plug"}, {})
+
+
+@pytest.mark.parametrize(
+    ("calibration", "shown", "true"),
+    [
+        ({"offset": -0.5}, b'{"temperature": 21.5}', 21.0),
+        ({"scale": 1.1}, b'{"temperature": 20}', 22.0),
+        ({"points": [[0, 1], [10, 9]]}, b'{"temperature": 5}', 5.0),
+        ({"points": [[0, 1], [10, 9]]}, b'{"temperature": 20}', 17.0),
+        ({"offset": 1}, b'{"temperature": "21.5 \xc2\xb0C"}', 22.5),
+    ],
+)
+def test_calibration_puts_a_value_right(calibration, shown, true):
+    """A calibrated value is put right, and what the device showed is kept beside it."""
+    (reading,) = Catalogue([Profile(calibrate={"temperature": calibration})]).readings(Message("home/shed", shown, RECEIVED))
+    assert reading.value == true
+    assert reading.raw_value != reading.value or reading.value == 5.0
+
+
+def test_calibration_follows_the_conversion():
+    """A calibration is in the vocabulary's unit, whatever the device shows."""
+    profile = Profile(units={"temperature": "°F"}, calibrate={"temperature": {"offset": 1}})
+    (reading,) = Catalogue([profile]).readings(Message("home/shed", b'{"temperature": 212}', RECEIVED))
+    assert (reading.value, reading.unit, reading.raw_value, reading.raw_unit) == (101.0, "°C", 212, "°F")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"state": "TURBO"}, "must be one of ON, OFF"),
+        ({"brightness": 255}, "must be from 0 to 254"),
+        ({"brightness": True}, "from 0 to 254"),
+    ],
+)
+def test_value_that_a_profile_does_not_allow_is_refused(settings, words):
+    """A setting is commanded to nothing but what `allow` has."""
+    catalogue = Catalogue([Profile(devices=["lamp"], allow={"state": ["ON", "OFF"], "brightness": {"min": 0, "max": 254}})])
+    address = Address("zigbee2mqtt", "zigbee2mqtt/lamp")
+    with pytest.raises(CommandError, match=words):
+        catalogue.encode(address, "lamp", settings)
+    assert catalogue.encode(address, "lamp", {"state": "on", "brightness": 254})

@@ -5,10 +5,14 @@ import json
 import pytest
 
 from simulator.dialect import Heard
+from simulator.dialects.esphome import Esphome
+from simulator.dialects.home_assistant import HomeAssistant
+from simulator.dialects.homie import Homie
 from simulator.dialects.plain_json import PlainJson
 from simulator.dialects.plain_scalar import PlainScalar
 from simulator.dialects.tasmota import Tasmota
 from simulator.dialects.zigbee2mqtt import Zigbee2Mqtt
+from simulator.dialects.zwave_js import ZwaveJs
 from simulator.nanoseconds import SECOND
 
 AT = 1_750_000_000 * SECOND  # 2025-06-15T15:06:40Z
@@ -36,6 +40,15 @@ ON, OFF, ASKED = Heard(on=True), Heard(on=False), Heard()
         (PlainJson("pump", root="g"), "g/pump/set", b"[1]", None),
         (PlainScalar("pump", root="g"), "g/pump/switch/set", b"OFF", OFF),
         (PlainScalar("pump", root="g"), "g/pump/switch/set", b"7", None),
+        (Homie("pump"), "homie/5/pump/actuator/state/set", b"true", ON),
+        (Homie("pump"), "homie/5/pump/actuator/state/set", b"ON", None),
+        (Esphome("pump"), "pump/switch/relay/command", b"off", OFF),
+        (Esphome("pump"), "pump/switch/relay/command", b"1", None),
+        (HomeAssistant("pump", root="g"), "g/pump/set", b"RUN", ON),
+        (HomeAssistant("pump", root="g"), "g/pump/set", b"ON", None),
+        (ZwaveJs("pump"), "zwave/pump/switch_binary/endpoint_0/targetValue/set", b'{"value":false}', OFF),
+        (ZwaveJs("pump"), "zwave/pump/switch_binary/endpoint_0/targetValue/set", b"true", ON),
+        (ZwaveJs("pump"), "zwave/pump/switch_binary/endpoint_0/targetValue/set", b'{"value":"ON"}', None),
     ],
 )
 def test_dialect_hears(dialect, topic, payload, heard):

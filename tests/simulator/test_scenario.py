@@ -43,7 +43,7 @@ def test_scenario_bad_keys_and_values(tmp_path):
     fragments = [
         "house.yaml:1:7: name must begin with a letter",
         "house.yaml:2:38: inertia must be a duration",
-        "house.yaml:4:43: metric 'contact' is unknown to Tasmota",
+        "house.yaml:4:43: metric 'contact' is unknown to tasmota",
         "house.yaml:5:",
         "unknown key 'nois'; did you mean 'noise'?",
         "house.yaml:6:",

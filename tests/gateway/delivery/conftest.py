@@ -67,7 +67,8 @@ def _window(number, revision=1, flow="climate", group=GROUP, **values):
 
 def _alert(number, state="raised", message="t1 at 29 °C", group=GROUP):
     at = T0 + number
-    return AlertChanged(f"a{number}/{state}", f"a{number}", "climate", group, state, "warning", message, {"rule": "warm > 28"}, at, at)
+    why = {"rule": "warm > 28", "values": {"warm": 29}, "since": T0, "raised": at, "held": 2, "last_clear": None}
+    return AlertChanged(f"a{number}/{state}", f"a{number}", "climate", group, state, "warning", message, why, at, at)
 
 
 def _command(number):

@@ -7,9 +7,13 @@ import re
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
-from gateway.delivery.cloudevents import event, rfc3339
+from gateway.delivery.cloudevents import event
 from gateway.delivery.topics_out import topic
+from gateway.events.catalogue import KINDS
+from gateway.events.event import rfc3339
+from gateway.events.schemas import event_schema
 
 
 def rows(make):
@@ -25,11 +29,30 @@ def test_events_are_valid_cloudevents(make):
         assert all(re.fullmatch("[a-z0-9]{1,20}", name) for name in one)
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z", one["time"])
         assert one["source"] == "sluice/attic%201"
+        assert one["dataschema"] == "urn:sluice:schema:" + one["type"].removeprefix("sluice.").replace(".", ":")
+
+
+def test_events_are_what_their_schemas_say(make):
+    """Each is valid by the schema of its type, which describes all that is in it."""
+    schemas = {kind.type: event_schema(kind) for kind in KINDS}
+    for row in [*rows(make), make.reading(2, value=True, unit=None), make.window(2, warm=None), make.alert(2, "cleared")]:
+        one = json.loads(msgspec.json.encode(event(row, "attic 1")))
+        schema = schemas[one["type"]]
+        assert list(Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).iter_errors(one)) == []
+        assert one.keys() == schema["properties"].keys()
+        described = schema["$defs"][schema["properties"]["data"]["$ref"].split("/")[-1]]["properties"]
+        assert one["data"].keys() <= described.keys()
+
+
+def test_times_inside_an_alert_are_texts(make):
+    """Nothing that is a time is a number of ns, which JavaScript would round."""
+    why = json.loads(msgspec.json.encode(event(make.alert(1), "s")))["data"]["why"]
+    assert (why["since"], why["raised"], why["last_clear"]) == ("2025-10-09T08:53:20.000000000Z", "2025-10-09T08:53:20.000000001Z", None)
 
 
 def test_types_topics_and_ids(make):
     """Each kind has its type and topic, and the row's id."""
-    found = [(event(row, "s")["type"], event(row, "s")["id"], topic(row, "s")) for row in rows(make)]
+    found = [(event(row, "s").type, event(row, "s").id, topic(row, "s")) for row in rows(make)]
     assert found == [
         ("sluice.reading.v1", str(1 << 20), "sluice/s/readings/t1/temperature"),
         ("sluice.window.v1", make.window(1, group=()).id, "sluice/s/windows/climate/all"),
@@ -41,7 +64,7 @@ def test_types_topics_and_ids(make):
 
 def test_a_request_and_its_facts_name_the_command(make):
     """Who follows a command finds its id in every event of its life."""
-    assert [event(row, "s")["data"]["command"] for row in rows(make)[3:]] == ["c1", "c1"]
+    assert [event(row, "s").data.command for row in rows(make)[3:]] == ["c1", "c1"]
 
 
 @pytest.mark.parametrize(

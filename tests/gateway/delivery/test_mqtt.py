@@ -88,6 +88,7 @@ def test_outcomes_are_published_as_events(mosquitto, store, make, published):
         "subject": "t1",
         "time": "2025-10-09T08:54:20.000000000Z",
         "datacontenttype": "application/json",
+        "dataschema": "urn:sluice:schema:window:v1",
         "data": {
             "flow": "climate",
             "group": {"device": "t1"},
@@ -118,6 +119,7 @@ def test_mqtt5_carries_the_attributes_beside(mosquitto, store, make, published):
     assert message.properties.ContentType == "application/cloudevents+json"
     assert dict(message.properties.UserProperty)["type"] == "sluice.alert.v1"
     assert dict(message.properties.UserProperty)["id"] == "a1/raised"
+    assert dict(message.properties.UserProperty)["dataschema"] == "urn:sluice:schema:alert:v1"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

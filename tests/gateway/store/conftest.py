@@ -48,7 +48,7 @@ def dump():
                 "counts": reader.counts(),
                 "counters": sorted(reader.counters(), key=repr),
                 "progress": reader.progress(),
-                "dead": reader.dead_letters(newest=1_000),
+                "dead": reader.dead_letters(newest=1_000, state=None),
                 "points": reader.size().points,
             }
 

@@ -20,6 +20,7 @@ from gateway.store.effects import (
     Counted,
     DeadLettered,
     DeviceLearned,
+    LetterTried,
     Progressed,
     WindowClosed,
 )
@@ -49,6 +50,8 @@ def outcome(kind, number, kept):  # noqa: PLR0911  # one per kind
             return DeviceLearned("a", "plain-json", f"base/{number}", {}, at)
         case "dead":
             return DeadLettered(number << 20, "t", b"x", "bad", "", at)
+        case "tried":
+            return LetterTried(number // 2 << 20, number << 20, "dead" if number % 3 else "replayed", f"attempt {number}", "a", at)
         case "progress":
             return Progressed(number, number, at)
     device, value, back, retained = kind
@@ -56,7 +59,11 @@ def outcome(kind, number, kept):  # noqa: PLR0911  # one per kind
 
 
 READINGS = st.tuples(st.sampled_from("ab"), st.sampled_from([1.0, 2.0, 2, True, "on"]), st.sampled_from([0, 0, 0, 5, 50]), st.booleans())
-KINDS = st.one_of(READINGS, READINGS, st.sampled_from(["window", "alert", "command", "fact", "counted", "learned", "dead", "progress"]))
+KINDS = st.one_of(
+    READINGS,
+    READINGS,
+    st.sampled_from(["window", "alert", "command", "fact", "counted", "learned", "dead", "dead", "tried", "tried", "progress"]),
+)
 RUNS = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["go", "sync", "crash", "crash"]), st.floats(0, 1)), max_size=12)
 
 

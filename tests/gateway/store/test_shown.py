@@ -9,6 +9,7 @@ import json
 import pytest
 from rich.console import Console
 
+from devices.profile import Profile, Profiles
 from gateway.history import Question, answer, duration, history_document, moment, show
 from gateway.inventory import inventory_document, inventory_table
 from gateway.store.effects import DeviceLearned
@@ -94,7 +95,7 @@ def test_nothing_is_said_to_be_nothing(reader):
 
 def test_names_and_texts_cannot_steer_the_terminal(reader):
     """Escape codes and markup in names, labels and values are shown as text."""
-    shown = printed(inventory_table(reader.devices(), now=T0), run=lambda console: show(answer(reader, ask("t1")), console))
+    shown = printed(inventory_table(reader.devices(), Profiles(), now=T0), run=lambda console: show(answer(reader, ask("t1")), console))
     assert "\x1b" not in shown
     assert "\x07" not in shown
     assert "\\x1b[31mauto" in shown
@@ -103,17 +104,25 @@ def test_names_and_texts_cannot_steer_the_terminal(reader):
 
 def test_devices_are_listed_with_their_last_values(reader):
     """The JSON has each device with its metrics; the table shows value, unit and when it was last seen."""
-    fan, sensor = inventory_document(reader.devices())["devices"]
+    fan, sensor = inventory_document(reader.devices(), Profiles(), now=T0)["devices"]
     assert fan["device"].startswith("fan")
     assert (sensor["convention"], sensor["labels"]) == ("plain-json", {"room": "[red]attic"})
     assert [(one["metric"], one["value"], one["unit"]) for one in sensor["metrics"]] == [
         ("mode", "\x1b[31mauto", None),
         ("temperature", 50.0, "°C"),
     ]
-    text = printed(inventory_table(reader.devices(), now=T0 + 300 * SECOND + 3 * MINUTE))
+    text = printed(inventory_table(reader.devices(), Profiles(), now=T0 + 300 * SECOND + 3 * MINUTE))
     assert "50 °C" in text
     assert "ago" in text
-    assert "no device" in printed(inventory_table([], now=T0))
+    assert "no device" in printed(inventory_table([], Profiles(), now=T0))
+
+
+def test_device_that_is_silent_for_long_is_overdue(reader):
+    """A device with an interval in its profile is overdue after twice that; without one it never is."""
+    profiles, later = Profiles([Profile(devices=["t1"], interval="1m")]), T0 + 3600 * SECOND
+    overdue = {one["device"]: one["overdue"] for one in inventory_document(reader.devices(), profiles, now=later)["devices"]}
+    assert {name for name, late in overdue.items() if late} == {"t1"}
+    assert "overdue" in printed(inventory_table(reader.devices(), profiles, now=later))
 
 
 @pytest.mark.parametrize(
@@ -155,8 +164,6 @@ def test_what_is_no_duration_says_how_one_looks(text):
         "store.outcomes",
         "store.values",
         "delivery.lines",
-        "delivery.cloudevents",
-        "delivery.topics_out",
     ],
 )
 def test_examples_in_docstrings_are_true(module):

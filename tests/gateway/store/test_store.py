@@ -29,6 +29,10 @@ MINUTE = 60_000_000_000
 GROUP = (("device", "t1"),)
 
 
+def as_died(letters):
+    return [DeadLettered(*(getattr(one, name) for name in DeadLettered.__struct_fields__)) for one in letters]
+
+
 def window(number, revision=1, flow="climate"):
     start = T0 + number * MINUTE
     return WindowClosed(
@@ -108,7 +112,7 @@ def test_a_lone_surrogate_stops_nothing(path, kept):
     with StoreReader(path) as reader:
         assert [one.reading.value for one in reader.history("t1")] == ["a\ufffdb"]
         assert [one.device for one in reader.devices()] == ["d\ufffd", "t1"]
-        assert reader.dead_letters() == [DeadLettered(9, "t\ufffd", b"\xff\0", "r", "", T0)]
+        assert as_died(reader.dead_letters()) == [DeadLettered(9, "t\ufffd", b"\xff\0", "r", "", T0)]
         assert len(reader.windows()) == 1
 
 
@@ -288,7 +292,7 @@ def test_dead_letters_are_bounded_and_all_counted(path, monkeypatch):
                 store.write(letters[start : start + 7])
     with StoreReader(path) as reader:
         assert reader.counts().dead_letters == 100
-        kept = reader.dead_letters(newest=1_000)
+        kept = as_died(reader.dead_letters(newest=1_000))
         assert 20 <= len(kept) <= 25
         assert kept == letters[::-1][: len(kept)]
 

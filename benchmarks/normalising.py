@@ -1,0 +1,76 @@
+"""How fast messages become readings, by convention: `python benchmarks/normalising.py [--seconds 1] [--devices 1000]`.
+
+One core; the catalogue alone, with all that it keeps and checks, from payload bytes to readings. For each convention its own samples in turn,
+and for the JSON dialects messages of up to 3 values and larger ones, each from many devices. Prints one JSON document a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from time import perf_counter
+from typing import Any
+
+from devices.catalogue import CONVENTIONS, Catalogue
+from devices.reading import Message
+from devices.samples import RECEIVED, samples
+
+TIME = "2026-09-02T11:59:59Z"
+SMALL: dict[str, tuple[str, Any]] = {
+    "plain_json": ("home/{d}", {"temperature": 21.5, "humidity": 48, "battery": 93}),
+    "plain_json, nested": ("home/{d}", {"outdoor": {"temp": 3.5}, "indoor": {"temp": 21.5, "hum": 48}}),
+    "plain_json, with its time": ("home/{d}", {"temperature": 21.5, "humidity": 48, "battery": 93, "time": TIME}),
+    "zigbee2mqtt": ("zigbee2mqtt/{d}", {"temperature": 21.5, "humidity": 48, "linkquality": 93}),
+    "tasmota": ("tele/{d}/SENSOR", {"Time": "2026-09-02T11:59:59", "AM2301": {"Temperature": 24.5, "Humidity": 50.1}, "TempUnit": "C"}),
+}
+LARGE: dict[str, tuple[str, Any]] = {
+    "plain_json, 50 keys": ("home/{d}", {f"m{n}": n * 1.5 for n in range(50)}),
+    "plain_json, 50 named values": ("home/{d}", {"data": [{"name": f"m{n}", "value": n * 1.5} for n in range(50)]}),
+    "plain_json, 20 records with their times": (
+        "home/{d}",
+        [{"temperature": n * 1.5, "humidity": 48, "time": f"2026-09-02T11:59:{n:02}Z"} for n in range(20)],
+    ),
+    "zigbee2mqtt, 30 features": ("zigbee2mqtt/{d}", {f"voltage_phase_{n}": 230 + n for n in range(30)}),
+}
+
+
+def measure(messages: list[Message], seconds: float) -> tuple[float, float]:
+    """Give messages and readings a second, after one round that teaches what there is to learn."""
+    catalogue = Catalogue()
+    for message in messages:
+        catalogue.readings(message)
+    count = readings = 0
+    start = perf_counter()
+    while (spent := perf_counter() - start) < seconds:
+        for message in messages:
+            outcome = catalogue.readings(message)
+            if isinstance(outcome, list):
+                readings += len(outcome)
+        count += len(messages)
+    return count / spent, readings / spent
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1.0)
+    parser.add_argument("--devices", type=int, default=1_000)
+    asked = parser.parse_args()
+    for kind, cases in (("small", SMALL), ("large", LARGE)):
+        for name, (topic, body) in cases.items():
+            payload = json.dumps(body).encode()
+            show(name, kind, [Message(topic.format(d=f"d-{n}"), payload, RECEIVED) for n in range(asked.devices)], asked.seconds)
+    for made in CONVENTIONS:
+        own = [sample for sample in samples(made.name) if sample.readings and not sample.profile]
+        if own:
+            show(made.name, "samples", [one.message() for sample in own for one in (*sample.after, sample)], asked.seconds)
+
+
+def show(name: str, kind: str, messages: list[Message], seconds: float) -> None:
+    """Measure one case and print its line."""
+    rate, readings = measure(messages, seconds)
+    print(json.dumps({"convention": name, "messages": kind, "messages_per_second": round(rate), "readings_per_second": round(readings)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,275 @@
+"""SenML: packs of named measurements, as JSON or CBOR, on any topic (RFC 8428; secondary units: RFC 8798).
+
+A pack is an array of records. Base fields (`bn bt bu bv bs bver`) hold from their record on; what a record says itself is added to base
+name, time, value and sum, and replaces the base unit. In CBOR the labels are numbers (RFC 8428, section 6). A field that ends in `_` must be
+understood, and a version beyond 10 too, so a pack with one is refused. `vd` is data, not a reading; other fields that are unknown are skipped.
+
+*Device and key*: the name up to its last `:` or `/`, and what follows; a name that is an identifier as a whole (`urn:dev:ow:10e2…`,
+`2001:db8::3`) has the key `value`, and its metric is then what its unit measures. A name of one word is the topic's device's. *Sum*: a
+reading of its own, under `<key>.sum`, in the unit times seconds. *Time*: below 2**28 s from the receive time, else from the epoch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from devices import binary, places, vocabulary
+from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, refuse_commands
+from devices.news import News
+from devices.payloads import Body
+from devices.profile import Profiles
+from devices.reading import Encoded, Ignored, Message, TimeSource, Value
+from devices.timestamps import SECOND, settle
+
+LABELS: Final[Mapping[str, str]] = {
+    "-1": "bver", "-2": "bn", "-3": "bt", "-4": "bu", "-5": "bv", "-6": "bs",
+    "0": "n", "1": "u", "2": "v", "3": "vs", "4": "vb", "5": "s", "6": "t", "7": "ut", "8": "vd",
+}  # fmt: skip
+"""The numbers that CBOR has for field names (RFC 8428, table 4), as the texts that they become where CBOR is read."""
+
+FIELDS: Final = frozenset(LABELS.values())
+VALUES: Final = ("v", "vs", "vb", "vd")
+_VALUED: Final = frozenset({*VALUES, "s"})
+_BASES: Final = frozenset({"bn", "bt", "bu", "bv", "bs"})
+_NUMBERS: Final = (int, float)
+MOST_FORMS: Final = 4_096
+_RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
+    **dict.fromkeys(("n", "bn", "u", "bu", "vs", "vd"), ((str,), "must be text")),
+    **dict.fromkeys(("v", "s", "t", "ut", "bt", "bv", "bs", "bver"), (_NUMBERS, "must be a number")),
+    "vb": ((bool,), "must be true or false"),
+}
+"""What each field must be."""
+VERSION: Final = 10
+RELATIVE: Final = 2**28
+"""Times below this many seconds are reckoned from now (RFC 8428, section 4.5.3)."""
+
+UNITS: Final[Mapping[str, str]] = {
+    "Cel": "°C", "/100": "%", "EL": "s", "deg": "°", "/": "1", "Ohm": "Ω", "l": "L", "l/s": "L/s", "m2": "m²", "m3": "m³", "m3/s": "m³/s",
+    "m/s2": "m/s²", "W/m2": "W/m²", "cd/m2": "cd/m²", "kg/m3": "kg/m³", "ug/m3": "µg/m³",
+}  # fmt: skip
+"""What the registry's units are called here, where that differs. `%` is a ratio by the registry, but whoever writes it means per cent."""
+
+SUMS: Final[Mapping[str, str]] = {"W": "J", "m/s": "m", "m³/s": "m³", "L/s": "L", "A": "C", "bit/s": "bit", "V": "Wb"}
+"""The unit times a second, where that has a name."""
+
+QUANTITIES: Final[Mapping[str, str]] = {
+    "°C": "temperature", "K": "temperature", "%RH": "humidity", "%EL": "battery", "lat": "latitude", "lon": "longitude", "V": "voltage",
+    "mV": "voltage", "A": "current", "mA": "current", "W": "power", "kW": "power", "VA": "apparent_power", "kVA": "apparent_power",
+    "var": "reactive_power", "kvar": "reactive_power", "Wh": "energy", "kWh": "energy", "J": "energy", "Pa": "pressure", "hPa": "pressure",
+    "lx": "illuminance", "W/m²": "irradiance", "Hz": "frequency", "m/s": "speed", "km/h": "speed", "m/s²": "acceleration", "kg": "weight",
+    "g": "weight", "m³": "volume", "L": "volume", "m³/s": "flow", "L/s": "flow", "pH": "ph", "S/m": "conductivity", "Ω": "resistance",
+    "dBm": "rssi",
+}  # fmt: skip
+"""What a name without a key of its own measures, by its unit."""
+
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
+
+
+class Senml(Convention):
+    """Packs of SenML records."""
+
+    name = "senml"
+    title = "SenML"
+    about = (
+        'Sensor measurement lists (RFC 8428), as JSON or CBOR: [{"bn": "urn:dev:ow:10e2073a01080063:", "n": "temp", "u": "Cel", "v": 21.5}]'
+    )
+    topics = "any: a pack is known by its form"
+    setup = "Publish packs to the broker, on any topic; the names in them say which device speaks."
+    owns = False
+    marks = frozenset({"bn", "bt", "bu", "bver", "n"})
+    commands = False
+
+    def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
+        super().__init__(profiles, learned, news)
+        self._forms: set[tuple[Any, ...]] = set()
+
+    def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
+        return _place(levels)
+
+    def takes(self, body: Body) -> bool:
+        """Return whether bytes are a pack in CBOR; a pack in JSON is spotted."""
+        return isinstance(body, bytes) and _pack(body) is not None
+
+    def spot(self, topic: str, levels: tuple[str, ...], body: Body) -> Place | None:  # noqa: ARG002
+        return _place(levels) if _pack(body) is not None else None
+
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        records = body if isinstance(body, list) else _pack(body) or []
+        if len(records) > MOST_READINGS:
+            raise UnusableError(f"topic {message.topic!r}: a pack must hold at most {MOST_READINGS} records; got {len(records)}")
+        said: list[Said] = []
+        base = _Base()
+        at: tuple[int, TimeSource] | None = None
+        for index, record in enumerate(records):
+            form = (*record, *map(type, record.values()))
+            if form not in self._forms:
+                self._check(form, record, index, message.topic)
+            get = record.get
+            if not _BASES.isdisjoint(record):
+                base, at = base.renewed(record), None
+            value, total, own = _value(record, base.value), get("s"), get("t")
+            if value is None and total is None:
+                continue  # base fields alone are no measurement, and data is none either
+            device, key = _split(base.name, get("n") or "", place.device)
+            unit = get("u")
+            unit = base.unit if unit is None else UNITS.get(unit, unit)
+            if own or at is None:
+                when = _when(_sum(base.time, own), message.received)
+                at = None if own else when
+            else:
+                when = at
+            if value is not None and value != "":
+                said.append(Said(device, (key,), value, unit if value.__class__ in _NUMBERS else None, *when))
+            if total is not None or (base.sum is not None and value.__class__ in _NUMBERS):
+                said.append(Said(device, (key, "sum"), _sum(base.sum, total), SUMS.get(unit or ""), *when))
+        return said or Ignored("no value in it", place.device)
+
+    def _check(self, form: tuple[Any, ...], record: Mapping[str, Any], index: int, topic: str) -> None:
+        """Check a record, and keep its form, which the next ones are likely to have."""
+        _refuse_wrong(record, index, topic)
+        if "bver" not in record and len(form) <= 2 * len(FIELDS):
+            if len(self._forms) >= MOST_FORMS:
+                self._forms.clear()
+            self._forms.add(form)
+
+    def named(self, one: Said) -> vocabulary.Name:
+        """Return metric and channel: the key's, or without a key what the unit measures, since only the unit tells such series apart."""
+        if one.path != ("value",):
+            return self.series(one.path)
+        metric = QUANTITIES.get(one.unit or "")
+        return vocabulary.Name(metric, "") if metric else vocabulary.Name("value", "" if one.unit in (None, "1") else one.unit)
+
+    def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:  # noqa: ARG002
+        refuse_commands(device, self.title)
+
+
+@lru_cache(maxsize=8192)
+def _place(levels: tuple[str, ...]) -> Place:
+    return Place(places.of_object(levels)[0])
+
+
+class _Base(msgspec.Struct, frozen=True):
+    """The base fields that hold for a record."""
+
+    name: str = ""
+    time: float | None = None
+    unit: str | None = None
+    value: float | None = None
+    sum: float | None = None
+
+    def renewed(self, record: Mapping[str, Any]) -> _Base:
+        """Return what holds from a record on that has base fields of its own."""
+        unit, time = record.get("bu"), record.get("bt")
+        if isinstance(time, float) and time.is_integer():
+            time = int(time)  # 1.7e9, as some write seconds, adds up faster
+        new = {"name": record.get("bn"), "time": time, "unit": UNITS.get(unit, unit) if unit else None}
+        new |= {"value": record.get("bv"), "sum": record.get("bs")}
+        return msgspec.structs.replace(self, **{field: value for field, value in new.items() if value is not None})
+
+
+def _pack(body: Body) -> list[dict[str, Any]] | None:
+    """Return the records of a pack, with the fields' names; None for what is none.
+
+    >>> _pack([{"n": "urn:dev:1", "v": 21.5}]), _pack([{"n": "Ann", "age": 42}])
+    ([{'n': 'urn:dev:1', 'v': 21.5}], None)
+    """
+    if isinstance(body, bytes):
+        unpacked = binary.unpack(body) if 0x80 <= body[0] < 0xA0 else None
+        body = unpacked[1] if unpacked is not None else ""
+        if isinstance(body, list):
+            body = [{LABELS.get(key, key): value for key, value in one.items()} if isinstance(one, dict) else one for one in body]
+    records: list[Any] = body if isinstance(body, list) else [body]
+    if not records or not all(record.__class__ is dict for record in records):
+        return None
+    first = records[0]
+    named = isinstance(first.get("bn"), str) or (isinstance(first.get("n"), str) and body is records and FIELDS.issuperset(first))
+    return records if named and any(not _VALUED.isdisjoint(record) for record in records) else None
+
+
+def _refuse_wrong(record: Mapping[str, Any], index: int, topic: str) -> None:
+    """Refuse a record that must not be read, or whose fields are not what they must be (RFC 8428, sections 4.1 to 4.4)."""
+    values = 0
+    for field, value in record.items():
+        rule = _RULES.get(field)
+        if rule is None:
+            if field.endswith("_"):
+                _refuse(topic, index, field, "must be understood to read the pack, and is not", value)
+        elif value is not None:
+            if value.__class__ not in rule[0]:
+                _refuse(topic, index, field, rule[1], value)
+            values += field in VALUES
+            if field == "bver" and isinstance(value, _NUMBERS) and value > VERSION:
+                _refuse(topic, index, field, f"must be at most {VERSION}", value)
+    if values > 1:
+        raise UnusableError(
+            f"topic {topic!r}: record {index} of a pack must have one value; got {', '.join(f for f in VALUES if f in record)}"
+        )
+
+
+def _refuse(topic: str, index: int, field: str, rule: str, got: Any) -> NoReturn:
+    raise UnusableError(f"topic {topic!r}: field {field[:40]!r} of record {index} {rule}; got {str(got)[:40]!r}")
+
+
+def _value(record: Mapping[str, Any], base: float | None) -> Value | None:
+    """Return the record's value, if it has one that is a reading."""
+    value = record.get("v")
+    if value is not None:
+        return value if base is None else _sum(base, value)
+    truth = record.get("vb")
+    return record.get("vs") if truth is None else truth
+
+
+def _when(seconds: float, received: int) -> tuple[int, TimeSource]:
+    if seconds == 0:
+        return received, "received"
+    ns = seconds * SECOND if isinstance(seconds, int) else int(Decimal(repr(seconds)) * SECOND)
+    return settle(ns if seconds >= RELATIVE else received + ns, received)
+
+
+def _sum(base: float | None, own: float | None) -> float:
+    """Return a base and what is added to it; as decimals where they have fractions, so that none is lost.
+
+    >>> _sum(1276020076.001, -5), _sum(None, 3), _sum(0.1, 0.2)
+    (1276020071.001, 3, 0.3)
+    """
+    if not base or not own:
+        return base or own or 0
+    total = base + own if isinstance(base, int) and isinstance(own, int) else float(Decimal(repr(base)) + Decimal(repr(own)))
+    if isinstance(total, float) and math.isinf(total):
+        raise UnusableError(f"a base field and what is added to it must stay a number; got {base!r} and {own!r}")
+    return total
+
+
+@lru_cache(maxsize=8192)
+def _split(base: str, own: str, topics_device: str) -> tuple[str, str]:
+    """Return device and key of a record's name, which is its base name and its own.
+
+    >>> _split("urn:dev:ow:10e2073a01080063:", "temp", ""), _split("", "urn:dev:ow:10e2073a01080063", "")
+    (('urn:dev:ow:10e2073a01080063', 'temp'), ('urn:dev:ow:10e2073a01080063', 'value'))
+    >>> _split("/3303/0/", "5700", ""), _split("2001:db8::3", "", ""), _split("pump-", "flow", ""), _split("", "humidity", "attic")
+    (('/3303/0', '5700'), ('2001:db8::3', 'value'), ('pump', 'flow'), ('attic', 'humidity'))
+    """
+    name = base + own
+    at = max(name.rfind(":"), name.rfind("/"))
+    if at < len(base) - 1 and base and own:  # the base name ends without a mark, but it ends there all the same
+        return base.rstrip("-_. ") or base, own
+    device, key = (name[:at], name[at + 1 :]) if at >= 0 else ("", name)
+    if not key:
+        return device or topics_device, "value"
+    if not device:
+        return (topics_device, key) if at == 0 or vocabulary.word(key) else (key, "value")
+    whole = own == "" or base == ""
+    return (name, "value") if whole and _identifies(name, key) else (device, key)
+
+
+def _identifies(name: str, tail: str) -> bool:
+    """Return whether a name as a whole is a device's: a URN of RFC 9039, or one whose last part is a number."""
+    if name.startswith("urn:dev:"):
+        return name.count(":") == 3 and "/" not in name
+    return _HEX.issuperset(tail) and any(character.isdigit() for character in tail)

@@ -1,0 +1,247 @@
+"""What LoRaWAN network servers have in common: values that a decoder made of a frame, gateways that heard it, frame counters and ports.
+
+A server hands on what the device's decoder (its *payload formatter*, *codec*) made of the bytes, under any names. What there is no decoder
+for stays bytes: nothing is read into them.
+
+*Units*: those of Cayenne LPP, under the names that The Things Stack (`temperature_1`) and ChirpStack (`temperatureSensor.1`) give its types
+(https://docs.mydevices.com/docs/lorawan/cayenne-lpp); the key's own (`temp_f`); and, where the value makes sense in it, the one that
+decoders of LoRaWAN devices use throughout: °C for temperatures, hPa for barometers, lx for illuminance, m for altitudes.
+
+*Sequence*: the frame counter, which begins anew with each session. *Commands* go to the port of the device's last uplink, else to 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from devices import vocabulary
+from devices.convention import (
+    LONGEST_KEY,
+    MOST_READINGS,
+    Convention,
+    Said,
+    UnusableError,
+    check_size,
+    put,
+    refuse_toggle,
+    remember,
+    setting_path,
+)
+from devices.reading import Expected, Message, TimeSource, Value
+
+MOST_DEVICES: Final = 100_000
+PORTS: Final = range(1, 224)
+"""Ports that applications may use (LoRaWAN L2 1.0.4, 4.3.2)."""
+
+_SENSORS: Final[Mapping[str, str]] = {
+    "temperature_sensor": "temperature", "humidity_sensor": "humidity", "illuminance_sensor": "illuminance",
+    "presence_sensor": "presence", "luminosity": "illuminance", "digital_in": "digital_input", "digital_out": "digital_output",
+    "analog_in": "analog_input", "analog_out": "analog_output",
+}  # fmt: skip
+"""What servers call the types of Cayenne LPP, and what the vocabulary does."""
+_NUMBERED_UNITS: Final[Mapping[str, str]] = {
+    "temperature": "°C", "relative_humidity": "%", "barometric_pressure": "hPa", "luminosity": "lx", "temperature_sensor": "°C",
+    "humidity_sensor": "%", "illuminance_sensor": "lx", "barometer": "hPa", "accelerometer": "[g]", "gyrometer": "°/s",
+}  # fmt: skip
+_NUMBER: Final = re.compile(r"(.+?)_?(\d+)")
+_CELSIUS: Final = re.compile(r"(?:.*_)?temp_?c(?:_.*|\d+)?")
+"""`TempC_SHT`, `TempC1`: Dragino's, and others', degrees Celsius."""
+_BAROMETERS: Final = frozenset({"barometer", "barometric_pressure", "atmospheric_pressure", "air_pressure"})
+
+Customary = tuple[str, float, float]
+"""A unit, and the values for which it is taken for granted."""
+
+_ANY: Final = (float("-inf"), float("inf"))
+_BY_NAME: Final[Mapping[str, Customary]] = {
+    "altitude": ("m", -500, 100_000), "hum_sht": ("%", 0, 100), "bat_v": ("V", 0, 50), "vdd": ("mV", 1000, 6000),
+}  # fmt: skip
+_BY_QUANTITY: Final[Mapping[str, Customary]] = {"temperature": ("°C", -60, 125), "illuminance": ("lx", 0, 200_000)}
+
+
+class Lorawan(Convention):
+    """A network server's convention: how it names what devices said, counts their frames, and keeps the port that each listens on.
+
+    `learned` is [port of the last uplink, session] by device.
+    """
+
+    guesses = True
+
+    def series(self, path: tuple[str, ...]) -> vocabulary.Name:
+        return name(path)
+
+    def frame(self, device: str, message: Message, *, number: int | None, port: Any, session: Any) -> None:
+        """Note an uplink's port, and its frame counter: a new session begins at any number."""
+        known = self.learned.get(device, [None, None])
+        port = port if isinstance(port, int) and port in PORTS else known[0]
+        session = session if isinstance(session, str) and len(session) <= 64 else known[1]
+        if [port, session] != known:
+            remember(self.learned, device, [port, session], most=MOST_DEVICES)
+        if port != known[0]:
+            self.news.readdressed.add(self.profiles.of(device, self.name).name or device)
+        if number is None or message.retained:
+            return
+        if session == known[1]:
+            self.count_sequence(device, device, number, message.received)
+        else:
+            self.restart_sequence(device, number, message.received)
+
+    def base_of(self, device: str, base: str) -> str:
+        port = self.learned.get(device, [None])[0]
+        return base if port is None else msgspec.json.encode({"port": port, "topic": base}, order="sorted").decode()
+
+    def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
+        path = setting_path(setting)
+        return (self.report(device, path, value, unit_of(path, value)),)
+
+    def told(self, device: str, settings: Mapping[str, Value]) -> tuple[dict[str, Any], tuple[Expected, ...]]:
+        """Return the object that a device's encoder is given for these settings, and what will confirm it. Raises CommandError."""
+        body: dict[str, Any] = {}
+        expects: list[Expected] = []
+        for setting, value in settings.items():
+            refuse_toggle(device, setting, value)
+            put(body, setting_path(setting), value, device=device, setting=setting)
+            expects += self.confirms(device, setting, value)
+        return body, tuple(expects)
+
+
+def address(base: str) -> tuple[str, int]:
+    """Return topic and port of a base that `Lorawan.base_of` made, or that a profile gives as a topic alone.
+
+    >>> address('{"port":85,"topic":"a/b"}'), address("a/b")
+    (('a/b', 85), ('a/b', 1))
+    """
+    if not base.startswith("{"):
+        return base, 1
+    known = msgspec.json.decode(base)
+    return known["topic"], known["port"]
+
+
+def values(body: Any, path: tuple[str, ...], *, device: str) -> Iterator[tuple[tuple[str, ...], Value]]:
+    """Yield the path of keys and the value of everything that a decoder made. Raises UnusableError where it nests without end.
+
+    Nulls and empty texts are no values; texts in arrays describe; `bytes` is the frame that the decoder was given.
+
+    >>> list(values({"temp": 21.5, "ext": {"t": [1, 2]}, "bytes": [1, 2], "err": None}, (), device="d"))
+    [(('temp',), 21.5), (('ext', 't', '0'), 1), (('ext', 't', '1'), 2)]
+    """
+    if not isinstance(body, (dict, list)):
+        return
+    check_size(device, body, len(path) + 1)
+    texts = isinstance(body, dict)
+    for key, value in body.items() if isinstance(body, dict) else ((str(index), one) for index, one in enumerate(body)):
+        kind = value.__class__
+        if kind is dict or (kind is list and key != "bytes"):
+            yield from values(value, (*path, key), device=device)
+        elif kind is float or kind is int or kind is bool or (kind is str and value and texts):
+            yield (*path, key), value
+
+
+def said(
+    body: Any, *, device: str, at: tuple[int, TimeSource], labels: Mapping[str, str], sequence: int | None, path: tuple[str, ...] = ()
+) -> list[Said]:
+    """Return what a decoder made of a frame. Raises UnusableError for what no device says at once."""
+    found = [Said(device, key, value, unit_of(key, value), *at, labels, sequence) for key, value in values(body, path, device=device)]
+    if len(found) > MOST_READINGS:
+        raise UnusableError(f"device {device!r}: a message must hold at most {MOST_READINGS} values; got {len(found)}")
+    return found
+
+
+def unit_of(path: tuple[str, ...], value: Value) -> str | None:
+    """Return the unit of a value that a decoder gave; None where nothing says it beyond doubt, and for what is no number.
+
+    >>> unit_of(("temperatureSensor", "1"), 21.5), unit_of(("temp",), 21.5), unit_of(("temp",), 2150), unit_of(("temp_f",), 70)
+    ('°C', '°C', None, None)
+    """
+    if isinstance(value, (str, bool)) or sum(map(len, path)) > LONGEST_KEY:
+        return None
+    unit = _customary(path)
+    return unit[0] if unit and unit[1] <= value <= unit[2] else None
+
+
+@lru_cache(maxsize=20_000)
+def _customary(path: tuple[str, ...]) -> Customary | None:
+    stem, number = _type(path)
+    if number and stem in _NUMBERED_UNITS:
+        return _NUMBERED_UNITS[stem], *_ANY
+    leaf = vocabulary.snake(path[-1])
+    if stem in ("gps", "gps_location") and leaf in ("latitude", "longitude", "altitude"):
+        return "m" if leaf == "altitude" else "°", *_ANY
+    named = vocabulary.name(path)
+    if named.unit is not None:
+        return None
+    if _CELSIUS.fullmatch(leaf):
+        return "°C", *_ANY
+    if leaf in _BAROMETERS:
+        return "hPa", 300, 1100
+    return _BY_NAME.get(named.metric) or _BY_QUANTITY.get(vocabulary.METRICS.get(named.metric) or "")
+
+
+def _type(path: tuple[str, ...]) -> tuple[str, str]:
+    """Return the first key's name without its number, and the number, which may be a key of its own.
+
+    >>> _type(("temperature_1",)), _type(("gpsLocation", "2", "latitude")), _type(("temperature",))
+    (('temperature', '1'), ('gps_location', '2'), ('temperature', ''))
+    """
+    first = vocabulary.snake(path[0])
+    if len(path) > 1 and path[1].isdigit():
+        return first, path[1]
+    numbered = _NUMBER.fullmatch(first)
+    return (numbered[1], numbered[2]) if numbered else (first, "")
+
+
+def name(path: tuple[str, ...]) -> vocabulary.Name:
+    """Return metric, channel and the key's own unit of a decoded value.
+
+    >>> name(("temperatureSensor", "1")), name(("luminosity_4",))
+    (Name(metric='temperature', channel='1', unit=None), Name(metric='illuminance', channel='4', unit=None))
+    """
+    stem, number = _type(path)
+    if number and stem in _SENSORS:
+        rest = path[2:] if len(path) > 1 and path[1] == number else path[1:]
+        return vocabulary.name((_SENSORS[stem], number, *rest))
+    return vocabulary.name(path)
+
+
+def loudest(gateways: Any) -> tuple[str, dict[str, Any]] | None:
+    """Return index and record of the gateway that heard the device best; None where none says how well.
+
+    >>> loudest([{"rssi": -90}, {"rssi": -70, "snr": 5}, {}])
+    ('1', {'rssi': -70, 'snr': 5})
+    """
+    if not isinstance(gateways, list):
+        return None
+    heard = [(index, one) for index, one in enumerate(gateways) if isinstance(one, dict) and is_number(one.get("rssi"))]
+    if not heard:
+        return None
+    index, best = max(heard, key=lambda one: one[1]["rssi"])
+    return str(index), best
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a JSON value is a number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def counter(value: Any) -> int | None:
+    """Return a frame counter, which has 32 bits; None for what is none.
+
+    >>> counter(7), counter(2**40), counter(True)
+    (7, None, None)
+    """
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32 else None
+
+
+def labels_of(record: Any, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the texts of a record that say in words what the device is, each under our name for it.
+
+    >>> labels_of({"deviceName": "pump", "x": 1}, {"deviceName": "name", "x": "y"})
+    {'name': 'pump'}
+    """
+    if not isinstance(record, dict) or names.keys().isdisjoint(record):
+        return {}
+    return {ours: text[:128] for theirs, ours in names.items() if isinstance(text := record.get(theirs), str) and text}

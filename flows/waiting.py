@@ -1,0 +1,96 @@
+"""Messages that say nothing until another has been seen, such as data before its birth: kept in the source's state until then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from devices.reading import DeadLetter, Held, Message
+
+MOST_BYTES = 4 * 2**20
+"""Of all held messages together, topics and payloads: what is beyond pushes the oldest out."""
+PATIENCE = 600 * 10**9
+"""How long a message is held, in ns of the journal's time."""
+
+Given = tuple[Message, DeadLetter]
+"""A message that was held in vain, and what is said of it."""
+
+
+class _One(msgspec.Struct, array_like=True):
+    stream: str
+    device: str
+    reason: str
+    since: int
+    topic: str
+    payload: bytes
+    received: int
+    retained: bool
+    anyway: bool = False
+
+    @property
+    def size(self) -> int:
+        return len(self.topic) + len(self.payload)
+
+    def message(self) -> Message:
+        return Message(self.topic, self.payload, self.received, self.retained)
+
+
+class Waiting:
+    """Held messages in the order in which they came, and those of them that can be read now.
+
+    Nothing is lost. A message leaves to be read again, and also when it has waited `PATIENCE` or newer ones need its room: then it is read
+    again if it can be read anyway, and else is a dead letter.
+
+    >>> waiting = Waiting()
+    >>> waiting.hold(Message("t", b"1", 5), Held("no birth yet", "d", "s"), now=5)
+    >>> waiting.release({"s"})
+    >>> [message.payload for message in waiting.released(10)], waiting.given_up(5)
+    ([b'1'], [])
+    """
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        state = state or {}
+        self._held = [msgspec.convert(one, _One) for one in state.get("held", [])]
+        self._released = [msgspec.convert(one, _One) for one in state.get("released", [])]
+        self._size = sum(one.size for one in self._held)
+
+    def hold(self, message: Message, why: Held, *, now: int) -> None:
+        """Keep a message until its stream is born; `now` is the journal's time."""
+        one = _One(why.stream, why.device, why.reason, now, message.topic, message.payload, message.received, message.retained, why.anyway)
+        self._held.append(one)
+        self._size += one.size
+
+    def release(self, born: set[str]) -> None:
+        """Let the messages of these streams be read again."""
+        self._released += [one for one in self._held if one.stream in born]
+        self._keep(one for one in self._held if one.stream not in born)
+
+    def released(self, most: int) -> list[Message]:
+        """Take up to `most` messages that can be read now, oldest first."""
+        taken, self._released = self._released[:most], self._released[most:]
+        return [one.message() for one in taken]
+
+    def given_up(self, now: int) -> list[Given]:
+        """Take what has waited too long, or has no room any more, and let what can be read anyway be read."""
+        lost = 0
+        size = self._size
+        while lost < len(self._held) and (size > MOST_BYTES or self._held[lost].since + PATIENCE < now):
+            size -= self._held[lost].size
+            lost += 1
+        gone = self._held[:lost]
+        if lost:
+            self._released += [one for one in gone if one.anyway]
+            self._keep(self._held[lost:])
+        return [(one.message(), DeadLetter(f"{one.reason}, and it did not come in time", one.device)) for one in gone if not one.anyway]
+
+    def _keep(self, kept: Iterable[_One]) -> None:
+        self._held = list(kept)
+        self._size = sum(one.size for one in self._held)
+
+    def snapshot(self) -> dict[str, Any]:
+        return {
+            "held": msgspec.to_builtins(self._held, builtin_types=(bytes,)),
+            "released": msgspec.to_builtins(self._released, builtin_types=(bytes,)),
+        }

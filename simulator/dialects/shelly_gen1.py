@@ -1,0 +1,74 @@
+"""Shelly, first generation: every device has its own connection, and says each value on a topic of its own.
+
+Source: https://shelly-api-docs.shelly.cloud/gen1/#mqtt-support
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from simulator.dialect import Heard, Outgoing, Value
+
+_TOPICS = {
+    "temperature": "sensor/temperature",
+    "humidity": "sensor/humidity",
+    "battery": "sensor/battery",
+    "illuminance": "sensor/lux",
+    "contact": "sensor/state",
+    "power": "relay/0/power",
+    "energy": "relay/0/energy",
+    "voltage": "voltage",
+}
+_COMMANDS = {"on": Heard(on=True), "off": Heard(on=False), "toggle": Heard(toggle=True)}
+
+
+class ShellyGen1:
+    """One device under its name; what acts is its relay 0.
+
+    >>> [(said.topic, said.payload) for said in ShellyGen1("plug").report({"energy": 1.5}, on=True, at=0)]
+    [('shellies/plug/relay/0', b'on'), ('shellies/plug/relay/0/energy', b'90000')]
+    """
+
+    metrics = frozenset(_TOPICS)
+
+    def __init__(self, name: str) -> None:
+        self.connection = name
+        self._name = name
+
+    def will(self) -> Outgoing:
+        return self._say("online", "false", retain=True)
+
+    def hello(self) -> list[Outgoing]:
+        about = {"id": self._name, "model": "SHSW-PM", "mac": "A0B1C2D3E4F5", "ip": "192.168.7.20", "new_fw": False, "fw_ver": "1.14.0"}
+        return [self._say("online", "true", retain=True), Outgoing("shellies/announce", json.dumps(about).encode())]
+
+    def goodbye(self) -> list[Outgoing]:
+        return []
+
+    def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:  # noqa: ARG002  it sends no time
+        relay = [] if on is None else [self._say("relay/0", "on" if on else "off")]
+        return relay + [self._say(_TOPICS[metric], _written(metric, value)) for metric, value in values.items()]
+
+    def listens(self) -> list[str]:
+        return [f"shellies/{self._name}/relay/0/command", f"shellies/{self._name}/command"]
+
+    def hear(self, topic: str, payload: bytes) -> Heard | None:
+        """Take `on`, `off` and `toggle` on the relay's topic, and `update` or `announce` on the device's."""
+        word = payload.decode(errors="replace")
+        if topic.endswith("/relay/0/command"):
+            return _COMMANDS.get(word)
+        return Heard() if word in ("update", "announce") else None
+
+    def answer(self, values: Mapping[str, Value], *, on: bool, at: int) -> list[Outgoing]:
+        return self.report(values, on=on, at=at)
+
+    def _say(self, topic: str, payload: str, *, retain: bool = False) -> Outgoing:
+        return Outgoing(f"shellies/{self._name}/{topic}", payload.encode(), retain=retain)
+
+
+def _written(metric: str, value: Value) -> str:
+    """Write a value as the device does: energy in whole watt-minutes, a door as open or close."""
+    if metric == "contact":
+        return "close" if value else "open"
+    return str(round(value * 60_000)) if metric == "energy" else f"{value:.2f}"

@@ -1,0 +1,172 @@
+"""The source: what is held for a birth, asked for, counted and refused, from journal rows to effects."""
+
+import zlib
+
+import msgspec
+import pytest
+
+from devices.profile import Profile
+from flows.normaliser import OWN_FLOW, STORE, Normaliser
+from flows.waiting import MOST_BYTES, PATIENCE
+from gateway.journal.row import Entry, Flag, Kind, Row, pack
+from gateway.store.effects import CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
+from simulator.dialect import Outgoing
+from simulator.dialects.sparkplug_b import SparkplugB
+
+S = 1_000_000_000
+AT = 1_750_000_000 * S
+
+
+class Source:
+    """A normaliser that is given messages row by row."""
+
+    def __init__(self, normaliser=None):
+        self.normaliser = normaliser or Normaliser([], [])
+        self.offset = self.total = 0
+
+    def take(self, *messages, at=AT, flags=0):
+        self.offset += 1
+        self.total += len(messages)
+        entries = [Entry(one.topic, one.payload, 0, flags) for one in messages]
+        kind = Kind.MESSAGES if entries else Kind.TICK
+        row = Row(self.offset, kind, at, at - AT, 1, 1, True, len(entries), self.total, pack(entries))
+        return [effect for key, given in self.normaliser.take(row) if key == STORE for effect in given]
+
+    def resume(self):
+        self.normaliser = Normaliser([], [], snapshot=self.normaliser.snapshot())
+
+
+def node():
+    """A node's birth and what it says after, five times a tenth of a second apart."""
+    made = SparkplugB("press")
+    birth, *data = [message for n in range(6) for message in made.report({"temperature": 20.0 + n}, on=None, at=AT + n * S // 10)]
+    return made, birth, data
+
+
+def values(effects):
+    return [one.reading.value for one in effects if isinstance(one, ReadingKept) and one.reading.metric == "temperature"]
+
+
+def of(kind, effects):
+    return [one for one in effects if isinstance(one, kind)]
+
+
+def total(effects, term):
+    return [one.value for one in of(Counted, effects) if (one.stage, one.term) == ("total", term)]
+
+
+def test_data_before_its_birth_is_held_and_asks_for_it():
+    """Data by alias says nothing yet: it is kept, a rebirth is asked for, once, and where that goes is known."""
+    source = Source()
+    _, _, data = node()
+    effects = source.take(data[0], data[1])
+    assert values(effects) == []
+    assert total(effects, "held") == [2]
+    assert of(DeadLettered, effects) == []
+    (ask,) = of(CommandRequested, effects)
+    assert (ask.flow, ask.device, ask.settings) == (OWN_FLOW, "plant/press", {"Node Control/Rebirth": True})
+    assert ask.expires > ask.at
+    (learned,) = of(DeviceLearned, effects)
+    assert (learned.device, learned.convention) == ("plant/press", "sparkplug_b")
+    assert of(CommandRequested, source.take(data[2], at=AT + S)) == []
+
+
+def test_held_data_is_read_once_its_birth_has_come():
+    """With the birth all that was held is read, in its order, at its own times, also through a restart, and nothing is held any more."""
+    source = Source()
+    _, birth, data = node()
+    source.take(*data[:2])
+    source.resume()
+    source.take(data[2])
+    effects = source.take(birth, at=AT + 2 * S)
+    assert values(effects) == [20.0, 21.0, 22.0, 23.0]
+    kept = of(ReadingKept, effects)
+    assert [one.id for one in kept] == sorted({one.id for one in kept})
+    assert {one.id >> 20 for one in kept} == {source.offset}
+    assert total(effects, "held") == [0]
+    assert total(effects, "normalised") == [4]
+    times = [one.reading.ts for one in kept if one.reading.metric == "temperature"]
+    assert times == [AT + n * S // 10 for n in range(4)]
+
+
+def test_what_is_held_in_vain_becomes_a_dead_letter():
+    """After ten minutes of the journal's time a held message is a dead letter that says what it waited for."""
+    source = Source()
+    _, _, data = node()
+    source.take(data[0])
+    source.take(at=AT + PATIENCE)
+    effects = source.take(at=AT + PATIENCE + S)
+    (letter,) = of(DeadLettered, effects)
+    assert "did not come in time" in letter.reason
+    assert (letter.topic, letter.payload, letter.received) == (data[0].topic, data[0].payload, AT)
+    assert (total(effects, "held"), total(effects, "dead_letters")) == ([0], [1])
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload", "device"),
+    [("farm/coop/sensor/eggs/state", b"4", "farm/coop"), ("farm/coop", b'{"eggs": 4}', "coop"), (None, b"", "coop")],
+)
+def test_a_status_is_held_until_it_is_known_whose_it_is(topic, payload, device):
+    """The first `a/b/status` is read when `a/b` has said something else, or has been silent for ten minutes, at its own time."""
+    source = Source()
+    effects = source.take(Outgoing("farm/coop/status", b"online"))
+    assert (of(ReadingKept, effects), total(effects, "held")) == ([], [1])
+    source.resume()
+    later = [Outgoing(topic, payload)] if topic else []
+    effects = source.take(*later, at=AT + (S if topic else PATIENCE + S))
+    (online,) = [one.reading for one in of(ReadingKept, effects) if one.reading.metric == "online"]
+    assert (online.device, online.value, online.received) == (device, True, AT)
+    assert (total(effects, "held"), of(DeadLettered, effects)) == ([0], [])
+
+
+def test_what_is_held_is_bounded_in_bytes(monkeypatch):
+    """Newer messages push the oldest out, as a dead letter."""
+    monkeypatch.setattr("flows.waiting.MOST_BYTES", len(node()[2][0].payload) * 3)
+    assert MOST_BYTES > 0
+    source = Source()
+    letters = [letter for message in node()[2] for letter in of(DeadLettered, source.take(message))]
+    assert letters
+    assert letters[0].payload == node()[2][0].payload
+
+
+def test_gap_is_counted_for_its_device():
+    """What is missing between two numbers of a node is counted, and what came is read."""
+    source = Source()
+    _, birth, data = node()
+    source.take(birth, data[0])
+    effects = source.take(data[3], at=AT + S)
+    assert values(effects) == [24.0]
+    counted = [(one.device, one.value) for one in of(Counted, effects) if one.term == "missed"]
+    assert counted == [("plant/press", 2)]
+    assert [one.settings for one in of(CommandRequested, effects)] == [{"Node Control/Rebirth": True}]
+    (reading,) = [one.reading for one in of(ReadingKept, effects)]
+    assert reading.sequence == 4
+
+
+@pytest.mark.parametrize(("policy", "kept"), [("state", True), ("process", True), ("ignore", False)])
+def test_retained_births_teach_by_the_policy(policy, kept):
+    """A retained message teaches what others need, unless retained messages are ignored."""
+    source = Source(Normaliser([], [], retained=[("#", policy)]))
+    _, birth, data = node()
+    source.take(birth, flags=Flag.RETAINED)
+    assert (values(source.take(data[0])) == [21.0]) is kept
+
+
+def test_refused_value_is_a_dead_letter_beside_the_readings():
+    """A value that would change its series' kind is kept as a dead letter that names it; the message counts once."""
+    source = Source(Normaliser([], [Profile(devices=["shed"], labels={"room": "shed"})]))
+    source.take(Entry("home/shed", b'{"x": 1, "temperature": 20}'))
+    effects = source.take(Entry("home/shed", b'{"x": "many", "temperature": 21}'))
+    assert values(effects) == [21]
+    (letter,) = of(DeadLettered, effects)
+    assert "series 'x' holds numbers" in letter.reason
+    assert letter.keys
+    assert total(effects, "normalised") == [2]
+    assert total(effects, "dead_letters") == []
+
+
+def test_state_of_the_first_version_is_read():
+    """A snapshot of the source's first version, with its counters at the top, goes on."""
+    state = {"offset": 4, "messages": 7, "counts": {"normalise\x1fshed": {"normalised": 7}}, "totals": {"normalised": 7}}
+    source = Source(Normaliser([], [], snapshot=zlib.compress(msgspec.msgpack.encode((1, state)))))
+    assert total(source.take(Entry("home/shed", b'{"temperature": 21}')), "normalised") == [8]
