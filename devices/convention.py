@@ -341,6 +341,8 @@ def untangle(readings: list[Reading]) -> list[Reading]:
     The key that is spelt like the metric, else the shortest, else the first in the alphabet, keeps the series; the others get their key as
     channel. The choice looks at the keys alone, not at their order or values.
     """
+    if len({(one.device, one.metric, one.channel, one.ts) for one in readings}) == len(readings):
+        return readings  # one series at many times, as in a batch
     claims: dict[tuple[str, str, str, int], list[int]] = {}
     for index, one in enumerate(readings):
         claims.setdefault((one.device, one.metric, one.channel, one.ts), []).append(index)

@@ -1,11 +1,12 @@
 """What LoRaWAN network servers have in common: values that a decoder made of a frame, gateways that heard it, frame counters and ports.
 
 A server hands on what the device's decoder (its *payload formatter*, *codec*) made of the bytes, under any names. What there is no decoder
-for stays bytes: nothing is read into them.
+for stays bytes: nothing is read into them. A value may be an object that says its unit (`{"value": 21.5, "unit": "C"}`).
 
 *Units*: those of Cayenne LPP, under the names that The Things Stack (`temperature_1`) and ChirpStack (`temperatureSensor.1`) give its types
 (https://docs.mydevices.com/docs/lorawan/cayenne-lpp); the key's own (`temp_f`); and, where the value makes sense in it, the one that
-decoders of LoRaWAN devices use throughout: °C for temperatures, hPa for barometers, lx for illuminance, m for altitudes.
+decoders of LoRaWAN devices use throughout: °C for temperatures, hPa for barometers, lx for illuminance, m for altitudes. The names of
+Dragino's decoders (`TempC_SHT`, `temp_SOIL`, …: https://github.com/dragino/dragino-end-node-decoder), whose values may be texts, are known.
 
 *Sequence*: the frame counter, which begins anew with each session. *Commands* go to the port of the device's last uplink, else to 1.
 """
@@ -13,8 +14,9 @@ decoders of LoRaWAN devices use throughout: °C for temperatures, hPa for barome
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from itertools import count
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -33,6 +35,7 @@ from devices.convention import (
     setting_path,
 )
 from devices.reading import Expected, Message, TimeSource, Value
+from devices.timestamps import Stamp, parse
 
 MOST_DEVICES: Final = 100_000
 PORTS: Final = range(1, 224)
@@ -49,16 +52,27 @@ _NUMBERED_UNITS: Final[Mapping[str, str]] = {
     "humidity_sensor": "%", "illuminance_sensor": "lx", "barometer": "hPa", "accelerometer": "[g]", "gyrometer": "°/s",
 }  # fmt: skip
 _NUMBER: Final = re.compile(r"(.+?)_?(\d+)")
-_CELSIUS: Final = re.compile(r"(?:.*_)?temp_?c(?:_.*|\d+)?")
+_CELSIUS: Final = re.compile(r"temp_?c(?:_(.+)|(\d+))")
 """`TempC_SHT`, `TempC1`: Dragino's, and others', degrees Celsius."""
-_BAROMETERS: Final = frozenset({"barometer", "barometric_pressure", "atmospheric_pressure", "air_pressure"})
+_DRAGINO: Final[Mapping[str, tuple[str, ...]]] = {
+    "hum_sht": ("SHT", "humidity"), "temp_soil": ("soil", "temperature"), "water_soil": ("soil_moisture",),
+    "conduct_soil": ("soil", "conductivity"), "bat_v": ("battery_voltage",),
+}  # fmt: skip
+"""The vocabulary's words for names of Dragino's decoders."""
+_TEMPERATURES: Final = frozenset({"temperature", "temp"})
+"""Last words of a name that is one of a temperature, whatever stands before (`waterTemp`, `soil_temperature`)."""
+_BEGINS_NUMBER: Final = frozenset("+-.0123456789")
 
 Customary = tuple[str, float, float]
 """A unit, and the values for which it is taken for granted."""
 
 _ANY: Final = (float("-inf"), float("inf"))
 _BY_NAME: Final[Mapping[str, Customary]] = {
-    "altitude": ("m", -500, 100_000), "hum_sht": ("%", 0, 100), "bat_v": ("V", 0, 50), "vdd": ("mV", 1000, 6000),
+    "altitude": ("m", -500, 100_000), "vdd": ("mV", 1000, 6000), "degrees_c": ("°C", *_ANY),
+}  # fmt: skip
+_BY_LEAF: Final[Mapping[str, Customary]] = {
+    "conduct_soil": ("µS/cm", *_ANY), "bat_v": ("V", *_ANY), "temp_c": ("°C", *_ANY),
+    **dict.fromkeys(("barometer", "barometric_pressure", "atmospheric_pressure", "air_pressure"), ("hPa", 300, 1100)),
 }  # fmt: skip
 _BY_QUANTITY: Final[Mapping[str, Customary]] = {"temperature": ("°C", -60, 125), "illuminance": ("lx", 0, 200_000)}
 
@@ -121,34 +135,66 @@ def address(base: str) -> tuple[str, int]:
     return known["topic"], known["port"]
 
 
-def values(body: Any, path: tuple[str, ...], *, device: str) -> Iterator[tuple[tuple[str, ...], Value]]:
-    """Yield the path of keys and the value of everything that a decoder made. Raises UnusableError where it nests without end.
+class Frame(msgspec.Struct, frozen=True):
+    """What holds for all values of one message: whose they are, when, what is said in words, and the frame's counter."""
+
+    device: str
+    ts: int
+    source: TimeSource
+    labels: Mapping[str, str]
+    number: int | None = None
+
+    def says(self, path: tuple[str, ...], value: Value, unit: str | None) -> Said:
+        """Return one of its values."""
+        return Said(self.device, path, value, unit, self.ts, self.source, self.labels, self.number)
+
+
+def said(body: Any, frame: Frame, path: tuple[str, ...] = ()) -> list[Said]:
+    """Return what a decoder made of a frame. Raises UnusableError for what no device says at once.
 
     Nulls and empty texts are no values; texts in arrays describe; `bytes` is the frame that the decoder was given.
-
-    >>> list(values({"temp": 21.5, "ext": {"t": [1, 2]}, "bytes": [1, 2], "err": None}, (), device="d"))
-    [(('temp',), 21.5), (('ext', 't', '0'), 1), (('ext', 't', '1'), 2)]
     """
-    if not isinstance(body, (dict, list)):
-        return
-    check_size(device, body, len(path) + 1)
-    texts = isinstance(body, dict)
-    for key, value in body.items() if isinstance(body, dict) else ((str(index), one) for index, one in enumerate(body)):
-        kind = value.__class__
-        if kind is dict or (kind is list and key != "bytes"):
-            yield from values(value, (*path, key), device=device)
-        elif kind is float or kind is int or kind is bool or (kind is str and value and texts):
-            yield (*path, key), value
-
-
-def said(
-    body: Any, *, device: str, at: tuple[int, TimeSource], labels: Mapping[str, str], sequence: int | None, path: tuple[str, ...] = ()
-) -> list[Said]:
-    """Return what a decoder made of a frame. Raises UnusableError for what no device says at once."""
-    found = [Said(device, key, value, unit_of(key, value), *at, labels, sequence) for key, value in values(body, path, device=device)]
+    found: list[Said] = []
+    if isinstance(body, (dict, list)):
+        _read(found, body, frame, path)
     if len(found) > MOST_READINGS:
-        raise UnusableError(f"device {device!r}: a message must hold at most {MOST_READINGS} values; got {len(found)}")
+        raise UnusableError(f"device {frame.device!r}: a message must hold at most {MOST_READINGS} values; got {len(found)}")
     return found
+
+
+def _read(found: list[Said], body: dict[str, Any] | list[Any], frame: Frame, path: tuple[str, ...]) -> None:
+    """Read an object or array of a decoder's, and all below it."""
+    check_size(frame.device, body, len(path) + 1)
+    texts, stated = isinstance(body, dict), None
+    if isinstance(body, dict):
+        stated = _stated(body, path) if "unit" in body else None
+        members: Iterable[tuple[str, Any]] = body.items()
+    else:
+        members = zip(map(str, count()), body, strict=False)
+    device, ts, source, labels, number = frame.device, frame.ts, frame.source, frame.labels, frame.number
+    for key, value in members:
+        kind = value.__class__
+        inside = (*path, key)
+        if kind is float or kind is int:
+            unit = unit_of(inside, value) if stated is None or key != "value" else stated
+        elif kind is bool:
+            unit = None
+        elif kind is dict or (kind is list and key != "bytes"):
+            _read(found, value, frame, inside)
+            continue
+        elif kind is str and value and texts and (stated is None or key != "unit"):
+            unit = unit_of(inside, value) if value[0] in _BEGINS_NUMBER else None
+        else:
+            continue
+        found.append(Said(device, inside, value, unit, ts, source, labels, number))
+
+
+def _stated(body: dict[str, Any], path: tuple[str, ...]) -> str | None:
+    """Return the unit that an object states for its `value`."""
+    unit = body["unit"]
+    if not path or not isinstance(unit, str) or not is_number(body.get("value")):
+        return None
+    return vocabulary.unit_named(unit[:16]) or unit[:16]
 
 
 def unit_of(path: tuple[str, ...], value: Value) -> str | None:
@@ -156,8 +202,15 @@ def unit_of(path: tuple[str, ...], value: Value) -> str | None:
 
     >>> unit_of(("temperatureSensor", "1"), 21.5), unit_of(("temp",), 21.5), unit_of(("temp",), 2150), unit_of(("temp_f",), 70)
     ('°C', '°C', None, None)
+    >>> unit_of(("TempC1",), "18.44"), unit_of(("waterTemp",), 12), unit_of(("temp",), "n/a")
+    ('°C', '°C', None)
     """
-    if isinstance(value, (str, bool)) or sum(map(len, path)) > LONGEST_KEY:
+    if isinstance(value, str):
+        number = vocabulary.number(value)
+        if number is None:
+            return None
+        value = number
+    if len(path[-1]) > LONGEST_KEY or (len(path) > 1 and sum(map(len, path)) > LONGEST_KEY) or isinstance(value, bool):
         return None
     unit = _customary(path)
     return unit[0] if unit and unit[1] <= value <= unit[2] else None
@@ -171,14 +224,13 @@ def _customary(path: tuple[str, ...]) -> Customary | None:
     leaf = vocabulary.snake(path[-1])
     if stem in ("gps", "gps_location") and leaf in ("latitude", "longitude", "altitude"):
         return "m" if leaf == "altitude" else "°", *_ANY
-    named = vocabulary.name(path)
+    if known := _BY_LEAF.get("temp_c" if _CELSIUS.fullmatch(leaf) else leaf):
+        return known
+    named = name(path)
     if named.unit is not None:
         return None
-    if _CELSIUS.fullmatch(leaf):
-        return "°C", *_ANY
-    if leaf in _BAROMETERS:
-        return "hPa", 300, 1100
-    return _BY_NAME.get(named.metric) or _BY_QUANTITY.get(vocabulary.METRICS.get(named.metric) or "")
+    quantity = "temperature" if leaf.rpartition("_")[2] in _TEMPERATURES else vocabulary.METRICS.get(named.metric)
+    return _BY_NAME.get(named.metric) or _BY_QUANTITY.get(quantity or "")
 
 
 def _type(path: tuple[str, ...]) -> tuple[str, str]:
@@ -195,15 +247,24 @@ def _type(path: tuple[str, ...]) -> tuple[str, str]:
 
 
 def name(path: tuple[str, ...]) -> vocabulary.Name:
-    """Return metric, channel and the key's own unit of a decoded value.
+    """Return metric, channel and the key's own unit of a decoded value; `airTemperature.value` is `airTemperature`.
 
     >>> name(("temperatureSensor", "1")), name(("luminosity_4",))
     (Name(metric='temperature', channel='1', unit=None), Name(metric='illuminance', channel='4', unit=None))
+    >>> name(("TempC_SHT",)), name(("temp_SOIL",))
+    (Name(metric='temperature', channel='sht', unit=None), Name(metric='temperature', channel='soil', unit=None))
     """
+    if path[-1] == "value" and len(path) > 1 and not path[-2].isdigit():
+        path = path[:-1]
     stem, number = _type(path)
     if number and stem in _SENSORS:
         rest = path[2:] if len(path) > 1 and path[1] == number else path[1:]
         return vocabulary.name((_SENSORS[stem], number, *rest))
+    leaf = vocabulary.snake(path[-1])
+    if leaf in _DRAGINO:
+        return vocabulary.name((*path[:-1], *_DRAGINO[leaf]))
+    if celsius := _CELSIUS.fullmatch(leaf):
+        return vocabulary.name((*path[:-1], celsius[1] or celsius[2], "temperature"))
     return vocabulary.name(path)
 
 
@@ -213,18 +274,27 @@ def loudest(gateways: Any) -> tuple[str, dict[str, Any]] | None:
     >>> loudest([{"rssi": -90}, {"rssi": -70, "snr": 5}, {}])
     ('1', {'rssi': -70, 'snr': 5})
     """
-    if not isinstance(gateways, list):
-        return None
-    heard = [(index, one) for index, one in enumerate(gateways) if isinstance(one, dict) and is_number(one.get("rssi"))]
-    if not heard:
-        return None
-    index, best = max(heard, key=lambda one: one[1]["rssi"])
-    return str(index), best
+    best, most = None, 0.0
+    for index, one in enumerate(gateways if isinstance(gateways, list) else ()):
+        rssi = one.get("rssi") if isinstance(one, dict) else None
+        if is_number(rssi) and (best is None or rssi > most):
+            best, most = index, rssi
+    return None if best is None else (str(best), gateways[best])
+
+
+def moment(value: Any) -> Stamp | None:
+    """Return the time that a server states; None if it states none, as Go's zero time does (`0001-01-01T00:00:00Z`).
+
+    >>> moment("0001-01-01T00:00:00Z"), moment("2026-09-02T11:58:00Z").ns
+    (None, 1788350280000000000)
+    """
+    stamp = parse(value)
+    return stamp if stamp is not None and stamp.ns > 0 else None
 
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Return whether a JSON value is a number."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return value.__class__ is int or value.__class__ is float
 
 
 def counter(value: Any) -> int | None:
@@ -236,12 +306,16 @@ def counter(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**32 else None
 
 
-def labels_of(record: Any, names: Mapping[str, str]) -> dict[str, str]:
-    """Return the texts of a record that say in words what the device is, each under our name for it.
+def labels_of(record: Any, names: Mapping[str, str], labels: dict[str, str] | None = None) -> dict[str, str]:
+    """Return `labels` with the texts of a record that say in words what the device is, each under our name for it.
 
     >>> labels_of({"deviceName": "pump", "x": 1}, {"deviceName": "name", "x": "y"})
     {'name': 'pump'}
     """
-    if not isinstance(record, dict) or names.keys().isdisjoint(record):
-        return {}
-    return {ours: text[:128] for theirs, ours in names.items() if isinstance(text := record.get(theirs), str) and text}
+    labels = {} if labels is None else labels
+    if isinstance(record, dict):
+        for theirs, ours in names.items():
+            text = record.get(theirs)
+            if text.__class__ is str and text:
+                labels[ours] = text[:128]
+    return labels

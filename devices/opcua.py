@@ -13,15 +13,17 @@ from devices.timestamps import parse
 BAD: Final = 0x8000_0000
 """The bit of a status code that says bad (OPC 10000-4, 7.39)."""
 NUMBERS: Final = frozenset(range(2, 12))
-NO_READINGS: Final = frozenset({15, 17, 18})
+NO_READINGS: Final = frozenset({15, 17, 18, 20})
+INT32: Final = 6
 STATUS_CODE: Final = 19
-"""Built-in types by their numbers (OPC 10000-6, 5.1.2): those of numbers, and bytes and node ids."""
+"""Built-in types by their numbers (OPC 10000-6, 5.1.2): those of numbers, and bytes, node ids and qualified names."""
 TYPES: Final[Mapping[str, int]] = {
     **{name: number for number, name in enumerate(vocabulary.words("SByte Byte Int16 UInt16 Int32 UInt32 Int64 UInt64 Float Double"), 2)},
     "ByteString": 15,
     "NodeId": 17,
     "ExpandedNodeId": 18,
     "StatusCode": STATUS_CODE,
+    "QualifiedName": 20,
 }
 """Some publishers write the types' names."""
 PLAIN: Final = (float, int, bool)
@@ -32,6 +34,7 @@ DATA_VALUE: Final = frozenset(
 )
 VARIANT: Final = frozenset({"Type", "Body", "Dimensions"})
 NODE_ID: Final = frozenset({"Id", "IdType", "Namespace", "ServerUri"})
+QUALIFIED_NAME: Final = frozenset({"Name", "Uri"})
 
 
 class Taken:
@@ -84,35 +87,43 @@ def read(said: list[Said], held: Any, field: Field, taken: Taken) -> None:
 def _object(said: list[Said], held: dict[str, Any], field: Field, taken: Taken) -> None:
     """Read a DataValue, a Variant, an ExtensionObject, a localized text, or a structure; what only names nodes or states is no reading."""
     keys = held.keys()
-    if keys <= DATA_VALUE and not keys.isdisjoint(("Value", "StatusCode", "Status")):
-        if not is_bad(held.get("StatusCode", held.get("Status"))):
-            at = taken.at(held.get("SourceTimestamp") or held.get("ServerTimestamp"))
-            value, kind = held.get("Value"), _type(held.get("UaType"), field.kind)
-            if value.__class__ in PLAIN and kind != STATUS_CODE:
-                unit = field.unit if value.__class__ is not bool else None
-                said.append(Said(taken.device, field.path, value, unit, *at, taken.labels, taken.number))
-            else:
-                read(said, value, Field(field.path, kind, field.unit, at), taken)
+    if is_data_value(held):
+        value, kind, at = opened(held, field.kind, taken)
+        read(said, value, Field(field.path, kind, field.unit, at), taken)
     elif keys <= VARIANT and "Body" in keys:
         read(said, held["Body"], field._replace(kind=_type(held.get("Type"), field.kind)), taken)
     elif "TypeId" in keys and "Body" in keys:
         read(said, held["Body"], field, taken)
     elif keys <= {"Text", "Locale"}:
         read(said, held.get("Text"), field._replace(kind=0), taken)
-    elif not keys <= NODE_ID and not keys <= {"Code", "Symbol"}:
+    elif field.kind not in NO_READINGS and not any(keys <= names for names in (NODE_ID, QUALIFIED_NAME, {"Code", "Symbol"})):
         for key, one in held.items():
             if key != "UaTypeId":
                 read(said, one, Field((*field.path, key), 0, None, field.at), taken)
 
 
+def is_data_value(held: Mapping[str, Any]) -> bool:
+    """Return whether an object is a DataValue; one without a value may have its status alone."""
+    return DATA_VALUE.issuperset(held) and ("Value" in held or "StatusCode" in held or "Status" in held)
+
+
+def opened(held: Mapping[str, Any], known: int, taken: Taken) -> tuple[Any, int, tuple[int, TimeSource]]:
+    """Return what a DataValue holds (nothing, where its status is bad), of which built-in type, and its time."""
+    status, stated = held.get("StatusCode") or held.get("Status"), held.get("UaType")
+    value = None if status and is_bad(status) else held.get("Value")
+    return value, known if stated is None else _type(stated, known), taken.at(held.get("SourceTimestamp") or held.get("ServerTimestamp"))
+
+
 def _scalar(value: Any, kind: int) -> Value | None:
     """Return a value that is a reading: a number that came as text is one, where its type says so; NaN is none.
 
-    >>> _scalar("18446744073709551615", 9), _scalar("NaN", 11), _scalar("007", 12), _scalar("Zm9v", 15)
-    (18446744073709551615, None, '007', None)
+    An enumeration is an Int32 that the verbose encoding writes with its name.
+
+    >>> _scalar("18446744073709551615", 9), _scalar("NaN", 11), _scalar("007", 12), _scalar("Zm9v", 15), _scalar("Open_2", 6)
+    (18446744073709551615, None, '007', None, 'Open_2')
     """
     if isinstance(value, str):
-        if kind in NUMBERS:
+        if kind in NUMBERS and not (kind == INT32 and "_" in value):
             return vocabulary.number(value)
         return value if value and kind not in NO_READINGS else None
     return value if isinstance(value, (bool, int, float)) and kind != STATUS_CODE else None

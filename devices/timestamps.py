@@ -25,6 +25,7 @@ EARLIEST: Final = 978_307_200 * SECOND
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (local times are reckoned as if they were UTC, then shifted)
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE: Final = timedelta(seconds=1)
+_SECONDS: Final = {f"{second:02}": second * SECOND for second in range(60)}
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -78,10 +79,8 @@ def _written(text: str) -> Stamp | None:
         return None
     if text[16:17] != ":":
         return _with_tail(minute, text[16:])
-    seconds = text[17:19]
-    if len(seconds) != 2 or not (seconds.isascii() and seconds.isdigit()) or seconds > "59":
-        return None
-    return _with_tail(minute + int(seconds) * SECOND, text[19:])
+    second = _SECONDS.get(text[17:19])
+    return None if second is None else _with_tail(minute + second, text[19:])
 
 
 @lru_cache(maxsize=1024)
@@ -105,12 +104,8 @@ def _with_tail(ns: int, tail: str) -> Stamp | None:
         return Stamp(ns, local=True)
     zone = tail
     if tail[0] in ".,":
-        end = 1
-        while end < len(tail) and tail[end].isdigit():
-            end += 1
-        fraction, zone = tail[1:end], tail[end:]
-        if not fraction.isascii():
-            return None
+        zone = tail[1:].lstrip("0123456789")
+        fraction = tail[1 : len(tail) - len(zone)]
         ns += int((fraction + "000000000")[:9])
     shift = _zone(zone)
     if shift is None:

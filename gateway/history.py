@@ -108,7 +108,7 @@ def history_document(answer: Answer) -> dict[str, Any]:
     head = msgspec.structs.asdict(answer.question)
     if answer.question.every is not None:
         return head | {"buckets": [msgspec.structs.asdict(bucket) for bucket in answer.buckets]}
-    names = ("ts", "metric", "channel", "value", "unit", "raw_value", "raw_unit", "time_source")
+    names = ("ts", "metric", "channel", "value", "unit", "raw_value", "raw_unit", "time_source", "sequence")
     return head | {"readings": [{name: getattr(kept.reading, name) for name in names} for kept in answer.readings]}
 
 

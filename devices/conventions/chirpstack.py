@@ -6,7 +6,8 @@ by `deviceInfo` or `devEUI`. DevEUIs come in hex, in v3's Protobuf JSON in base6
 
 *Readings* are all that the codec made (`object`, in v3's Protobuf JSON the text `objectJSON`), battery and margin of the device's status, a
 resolved location, and how well the best gateway heard the device. Of an uplink without a codec only the last is left. The raw `battery` of
-v3 (1 to 254) is read only where `batteryLevel`, which says the same in per cent, is missing. Joins, acknowledgements, logs and what
+v3 (1 to 254) is read only where `batteryLevel`, which says the same in per cent, is missing; its oldest releases had `deviceStatusBattery`
+and `deviceStatusMargin` in uplinks. Joins, acknowledgements, logs and what
 integrations say are no readings, nor is anything of the gateways' own topics (`[<region>/]gateway/<id>/…`).
 *Time*: `time`, else that of a gateway with a clock.
 
@@ -25,7 +26,7 @@ from devices import lorawan, payloads, vocabulary
 from devices.convention import Place, Said, UnusableError
 from devices.payloads import Body
 from devices.reading import Encoded, Ignored, Message, Value
-from devices.timestamps import Stamp, parse
+from devices.timestamps import Stamp
 
 _KINDS: Final = frozenset({"up", "rx", "status", "join", "ack", "txack", "error", "log", "location", "integration", "notification"})
 _BEFORE: Final = _KINDS | {"tx"}
@@ -34,6 +35,7 @@ _EVIDENCE: Final = frozenset(
 )
 _CLOCKS: Final = ("time", "gwTime", "nsTime")
 _HEARD: Final = (("rssi", "dBm"), ("snr", "dB"), ("loRaSNR", "dB"))
+_OLD_STATUS: Final[Mapping[tuple[str, ...], str]] = {("deviceStatusMargin",): "margin", ("deviceStatusBattery",): "battery"}
 _LOCATION: Final[Mapping[str, str]] = {"latitude": "°", "longitude": "°", "altitude": "m", "accuracy": "m"}
 _LABELS: Final[Mapping[str, str]] = {"deviceName": "name", "applicationName": "application", "deviceProfileName": "profile"}
 
@@ -89,47 +91,51 @@ class ChirpStack(lorawan.Lorawan):
         return Ignored(f"no measurement: {place.role[:40]}", device)
 
     def _uplink(self, message: Message, device: str, body: dict[str, Any]) -> list[Said]:
-        at = self.when(_time(body), message, device)
-        labels = _labels(body)
         number = lorawan.counter(body.get("fCnt", body.get("fcnt")))
         self.frame(device, message, number=number, port=body.get("fPort"), session=body.get("devAddr"))
-        said = lorawan.said(_object(device, body), device=device, at=at, labels=labels, sequence=number)
+        frame = self._frame(message, device, body, number)
+        said = lorawan.said(_object(device, body), frame)
         best = lorawan.loudest(body.get("rxInfo"))
         path, heard = (("rxInfo", best[0]), best[1]) if best else ((), body)
         for key, unit in _HEARD:
-            if lorawan.is_number(value := heard.get(key)):
-                said.append(Said(device, (*path, key), value, unit, *at, labels, number))
+            if key in heard and lorawan.is_number(value := heard[key]):
+                said.append(frame.says((*path, key), value, unit))
+        if "deviceStatusMargin" in body or "deviceStatusBattery" in body:
+            said += _status(frame, body, margin="deviceStatusMargin", battery="deviceStatusBattery")
         return said
 
+    def _frame(self, message: Message, device: str, body: dict[str, Any], number: int | None = None) -> lorawan.Frame:
+        """Return what holds for all that an event says."""
+        return lorawan.Frame(device, *self.when(_time(body), message, device), _labels(body), number)
+
     def _status(self, message: Message, device: str, body: dict[str, Any]) -> list[Said]:
-        at, labels = self.when(_time(body), message, device), _labels(body)
-        level, unknown = body.get("batteryLevel"), body.get("batteryLevelUnavailable") is True
-        raw, powered = body.get("battery"), body.get("externalPowerSource") is True
-        said = []
-        if lorawan.is_number(body.get("margin")):
-            said.append(Said(device, ("margin",), body["margin"], "dB", *at, labels))
+        frame = self._frame(message, device, body)
+        level, unknown, powered = (
+            body.get("batteryLevel"),
+            body.get("batteryLevelUnavailable") is True,
+            body.get("externalPowerSource") is True,
+        )
+        said = _status(frame, body, margin="margin", battery=None if "batteryLevel" in body else "battery")
         if lorawan.is_number(level) and not unknown and not (powered and level == 0):
-            said.append(Said(device, ("batteryLevel",), level, "%", *at, labels))
-        if "batteryLevel" not in body and isinstance(raw, int) and 1 <= raw <= 254:
-            said.append(Said(device, ("battery",), raw, "1/254", *at, labels))
+            said.append(frame.says(("batteryLevel",), level, "%"))
         if powered:
-            said.append(Said(device, ("externalPowerSource",), True, None, *at, labels))
+            said.append(frame.says(("externalPowerSource",), True, None))
         return said
 
     def _location(self, message: Message, device: str, body: dict[str, Any]) -> list[Said]:
-        at, labels = self.when(_time(body), message, device), _labels(body)
+        frame = self._frame(message, device, body)
         location = body.get("location")
         found = location.items() if isinstance(location, dict) else ()
         return [
-            Said(device, ("location", key), value, _LOCATION[key], *at, labels)
-            for key, value in found
-            if key in _LOCATION and lorawan.is_number(value)
+            frame.says(("location", key), value, _LOCATION[key]) for key, value in found if key in _LOCATION and lorawan.is_number(value)
         ]
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return the name of a value; that of radio reception does not depend on which gateway heard best."""
         if path[0] == "rxInfo" or path == ("loRaSNR",):
             return vocabulary.Name("rssi" if path[-1] == "rssi" else "snr", "")
+        if path in _OLD_STATUS:
+            return vocabulary.Name(_OLD_STATUS[path], "")
         if path[0] == "location" and len(path) == 2 and path[1] in _LOCATION:
             return vocabulary.Name("location_accuracy" if path[1] == "accuracy" else path[1], "")
         return lorawan.name(path)
@@ -198,20 +204,35 @@ def _object(device: str, body: dict[str, Any]) -> Any:
         raise UnusableError(f"device {device!r}: objectJSON must be JSON; {str(error)[:80]}") from None
 
 
+def _status(frame: lorawan.Frame, body: dict[str, Any], *, margin: str, battery: str | None) -> list[Said]:
+    """Return what a device said of its link and its battery, under the keys that this event has for them."""
+    said = []
+    if lorawan.is_number(body.get(margin)):
+        said.append(frame.says((margin,), body[margin], "dB"))
+    raw = body.get(battery) if battery else None
+    if battery and raw.__class__ is int and 1 <= raw <= 254:
+        said.append(frame.says((battery,), raw, "1/254"))
+    return said
+
+
 def _time(body: dict[str, Any]) -> Stamp | None:
-    if stamp := parse(body.get("time")):
+    if stamp := lorawan.moment(body.get("time")):
         return stamp
     gateways = body.get("rxInfo")
     for gateway in gateways if isinstance(gateways, list) else ():
         for clock in _CLOCKS if isinstance(gateway, dict) else ():
-            if stamp := parse(gateway.get(clock)):
+            if stamp := lorawan.moment(gateway.get(clock)):
                 return stamp
-    return parse(body.get("publishedAt"))
+    return lorawan.moment(body.get("publishedAt"))
 
 
 def _labels(body: dict[str, Any]) -> dict[str, str]:
     about = body.get("deviceInfo")
     about = about if isinstance(about, dict) else body
+    labels: dict[str, str] = {}
     tags = about.get("tags")
-    own = {key[:64]: text[:128] for key, text in tags.items() if isinstance(text, str) and text} if isinstance(tags, dict) else {}
-    return {**own, **lorawan.labels_of(about, _LABELS)}
+    if isinstance(tags, dict):
+        for key, text in tags.items():
+            if isinstance(text, str) and text:
+                labels[key[:64]] = text[:128]
+    return lorawan.labels_of(about, _LABELS, labels)

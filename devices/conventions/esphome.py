@@ -2,7 +2,7 @@
 
 The prefix may have several levels and is the device. Fans, covers, valves and climates have topics below the object: `…/<part>/state`.
 A light's state is an object. `<prefix>/status` says online or offline, `<prefix>/debug` is the log: they are the device's once its prefix
-is known from other topics. Text sensors publish as `sensor`, as ESPHome names them.
+is known from other topics or from discovery. Text sensors publish as `sensor`, as ESPHome names them.
 
 *Units*: ESPHome says none over MQTT but in Home Assistant's discovery, which is asked by topic; climates are in °C, positions in per cent.
 *Metric*: the object's id; `state` on the object's channel for what can be switched; a part by its own name on that channel.
@@ -103,7 +103,7 @@ class Esphome(Convention):
     guesses = True
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
-        if levels[:2] == ("esphome", "discover"):
+        if levels[0] == "esphome" and levels[1:2] in (("discover",), ("ping",)):
             return Place("/".join(levels[2:]), ignored="discovery")
         if levels[0] in _OTHERS or levels[0].startswith("zigbee2mqtt"):
             return None
@@ -111,7 +111,7 @@ class Esphome(Convention):
         if levels[-1] in ("status", "debug"):
             prefix = "/".join(levels[:-1])
             ignored = "the device's log" if levels[-1] == "debug" else None
-            return Place(prefix, prefix, ("status",), "status", ignored=ignored) if prefix in known else None
+            return Place(prefix, prefix, ("status",), "status", ignored=ignored) if prefix in known or self._announced(prefix) else None
         if levels[-1] not in ("state", "command"):
             return None
         for size in (3, 4):
@@ -121,6 +121,12 @@ class Esphome(Convention):
                 ignored = "a command to a device" if levels[-1] == "command" else None
                 return Place(prefix, prefix, path, "state", ignored=ignored)
         return None
+
+    def _announced(self, prefix: str) -> bool:
+        """Return whether discovery has named a state of an object below the prefix."""
+        below = prefix + "/"
+        found = (topic.split("/")[-4:] for topic in self.discovered if topic.endswith("/state") and topic.startswith(below))
+        return any(_is_object(tuple(levels[-3:-1]), strong=True) or _is_object(tuple(levels[:-1]), strong=True) for levels in found)
 
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
         if body == "":

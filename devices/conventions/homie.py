@@ -51,6 +51,8 @@ STATS: Final[Mapping[str, tuple[str, str | None]]] = {
 }  # fmt: skip
 """The statistics of a device: what they are called downstream, and their units."""
 
+_UNREAD: Final = frozenset({"$implementation", "$fw", "$ota", "$reset"})
+"""What a device's maker does on topics of its own, sending it new firmware, which is binary, among it."""
 _TAUGHT: Final = frozenset({"$unit", "$datatype", "$settable", "$format"})
 _QUANTITY_OF_NODE: Final = frozenset(vocabulary.words("degrees celsius fahrenheit percentage percent value lux"))
 """Properties that only say in what their node is measured."""
@@ -103,6 +105,8 @@ class Homie(Convention):
         return first + 1 if levels[first : first + 1] == ("homie",) and len(levels) > first + 1 else None
 
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        if place.role in _UNREAD:
+            return Ignored(f"no value of the device: {place.role}", place.device)
         text = _text(body, message)
         if place.role:
             return self._attribute(place, text, message)
@@ -187,7 +191,12 @@ class Homie(Convention):
             self.readdress(place.device, retyped=True)
 
     def _known(self, device: str, key: str) -> dict[str, Any]:
-        known: dict[str, Any] = self.learned.get("devices", {}).get(device, {}).get(key, {})
+        """Return what is said of a property; that of an array's node (Homie 3) has also what is said of the array's."""
+        table = self.learned.get("devices", {}).get(device, {})
+        known: dict[str, Any] = table.get(key, {})
+        node, slash, name = key.partition("/")
+        if slash and (match := _ARRAY.fullmatch(node)) and (shared := table.get(f"{match[1]}/{name}")):
+            return {**shared, **known}
         return known
 
     def _learn(self, device: str, key: str, facts: dict[str, Any]) -> None:
@@ -238,7 +247,7 @@ class Homie(Convention):
     def base_of(self, device: str, base: str) -> str:
         """Return the device's topic with what is known of its properties, as JSON."""
         table: dict[str, Any] = self.learned.get("devices", {}).get(device, {})
-        properties = {key: {**table.get(key.partition("/")[0], {}), **known} for key, known in table.items() if "/" in key}
+        properties = {key: {**table.get(key.partition("/")[0], {}), **self._known(device, key)} for key in table if "/" in key}
         return msgspec.json.encode({"base": base, "properties": properties}, order="sorted").decode()
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:

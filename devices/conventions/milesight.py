@@ -8,7 +8,7 @@ the gateway's web page: name it `milesight/$devEUI/uplink`. On any other topic t
 A message is what the decoder made, alone, or beside or as `object` in the gateway's message. *Readings* are all of it but what says in words
 which device it is; values of a `history`, which the device sends late, are values at their own `timestamp`. *Units* are the decoders': where
 one name has several (`current` in mA at a socket, in A at a current transformer; `pressure` of air in hPa, of a pipe in kPa), what else the
-sensor measures tells. *Device*: the DevEUI, where the message has one, else the topic's level. *Time*: the gateway's.
+sensor measures tells. *Device*: the DevEUI, where the message has one, else the topic's level. *Time*: the sensor's, where it has a clock, else the gateway's.
 
 There are no commands: where a gateway listens for them, and in which form, differs with its firmware and its set-up.
 """
@@ -16,14 +16,14 @@ There are no commands: where a gateway listens for them, and in which form, diff
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NoReturn
 
 from devices import lorawan, vocabulary
-from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, refuse_commands
+from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, check_size, refuse_commands
 from devices.payloads import Body
-from devices.reading import Ignored, Message, TimeSource, Value
+from devices.reading import Ignored, Message, Value
 from devices.timestamps import Stamp, parse
 
 ROOT: Final = "milesight"
@@ -39,20 +39,33 @@ UNITS: Final[Mapping[str, str]] = {
     "battery": "%", "temperature": "°C", "humidity": "%", "co2": "ppm", "pm2_5": "µg/m³", "pm10": "µg/m³", "hcho": "mg/m³", "o3": "ppm",
     "h2s": "ppm", "nh3": "ppm", "illumination": "lx", "illuminance": "lx", "lux": "lx", "distance": "mm", "depth": "cm", "moisture": "%",
     "ec": "µS/cm", "angle_x": "°", "angle_y": "°", "angle_z": "°", "voltage": "V", "active_power": "W", "electric_power": "W",
-    "power_factor": "%", "power_consumption": "Wh", "power_sum": "Wh", "total_current": "Ah", "latitude": "°", "longitude": "°",
+    "power_factor": "%", "power_sum": "Wh", "total_current": "Ah", "latitude": "°", "longitude": "°",
     "target_temperature": "°C", "temperature_target": "°C", "ambient_temperature": "°C", "server_temperature": "°C",
     "outside_temperature": "°C", "pt100": "°C", "temperature_mutation": "°C", "temperature_change": "°C", "valve_opening": "%",
     "valve_opening_degree": "%", "remaining": "%", "wind_speed": "m/s",
-    "wind_direction": "°", "rainfall_total": "mm", "rainfall_counter": "mm", "current_total": "Ah",
+    "wind_direction": "°", "rainfall_total": "mm", "current_total": "Ah",
     "life_remain": "s", "stall_current": "mA", "pipe_pressure": "kPa",
     "use_time_now": "s", "use_time_today": "s", "relative_humidity": "%", "humidity_mutation": "%", "thdi": "%", "thdv": "%",
-    "voltage_unbalance": "%", "battery_main": "%", "battery_node": "%", "duration": "s",
+    "voltage_unbalance": "%", "battery_main": "%", "battery_node": "%", "duration": "s", "pm1_0": "µg/m³", "current_rating": "A",
+    "target_temperature1": "°C", "target_temperature2": "°C", "target_valve_opening_degree": "%", "valve_opening_duration": "s",
+    "distance_mutation": "mm", "current_pressure": "kPa", "voltage_three_phase_imbalcance": "%",
+    "ch1_sumkwh": "kWh", "ch2_sumkwh": "kWh", "ch3_sumkwh": "kWh",
 }  # fmt: skip
 """What decoders give these in, wherever they stand; a number behind a name (`temperature_chn2`, `pressure_2`) changes nothing."""
 _SOCKETS: Final = frozenset({"socket_status", "active_power", "power_consumption", "power_factor"})
 """Beside one of these, a current is that of a socket, in mA."""
-_AIR: Final = frozenset({"temperature", "humidity", "co2"})
+_METERS: Final = frozenset({"electric_power", "current_rating", "ch1_sumkwh", "ch2_sumkwh", "ch3_sumkwh"})
+"""Beside one of these, a current is in A, and what was consumed in kWh or in counts, which differs from model to model."""
+_AIR: Final = frozenset(
+    {"temperature", "humidity", "co2", "pressure_alarm", "wind_speed", "wind_direction", "rainfall_total", "rainfall_counter"}
+)
 """Beside one of these, a pressure is that of the air, in hPa."""
+_SEVERAL: Final[Mapping[str | None, Mapping[str, str | None]]] = {
+    "current": {"": "A", "socket": "mA"},
+    "pressure": {"": "kPa", "air": "hPa"},
+    "power_consumption": {"": "Wh", "meter": None},
+}
+"""Units of names that have several, by what stands beside them."""
 _SOUND: Final = frozenset(f"L{weight}{kind}" for weight in "ACZ" for kind in ("F", "Fmax", "I", "Imax", "S", "Smax", "eq"))
 
 LABELS: Final[Mapping[str, str]] = {
@@ -121,46 +134,51 @@ class Milesight(Convention):
         if not isinstance(body, dict):
             raise UnusableError(f"topic {message.topic!r}: an uplink of Milesight must be an object; got {str(body)[:40]!r}")
         device = _device(place, body)
-        ts, source = self.when(_time(body), message, device)
         number = lorawan.counter(body.get("fCnt"))
         if number is not None and not message.retained:
             self.count_sequence(device, device, number, message.received)
         made = body.get("object")
         made = made if isinstance(made, dict) else body
-        labels = lorawan.labels_of(body, LABELS)
-        labels = labels if made is body else {**lorawan.labels_of(made, LABELS), **labels}
-        said = [
-            Said(device, path, value, unit, *at, labels, number)
-            for path, value, unit, at in self._values(made, message, device=device, at=(ts, source))
-        ]
-        if best := lorawan.loudest(body.get("rxInfo")):
-            said += [
-                Said(device, ("rxInfo", best[0], key), best[1][key], unit, ts, source, labels, number)
-                for key, unit in _HEARD
-                if lorawan.is_number(best[1].get(key))
-            ]
+        labels: dict[str, str] = {}
+        for record in (body,) if made is body else (made, body):
+            if not LABELS.keys().isdisjoint(record):
+                lorawan.labels_of(record, LABELS, labels)
+        frame = lorawan.Frame(device, *self.when(_time(body, made), message, device), labels, number)
+        said = self._values(made, frame, message)
+        if "rxInfo" in body and (best := lorawan.loudest(body["rxInfo"])):
+            for key, unit in _HEARD:
+                if lorawan.is_number(value := best[1].get(key)):
+                    said.append(frame.says(("rxInfo", best[0], key), value, unit))
         if len(said) > MOST_READINGS:
             raise UnusableError(f"device {device!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("an uplink that no codec decoded", device)
 
-    def _values(
-        self, made: dict[str, Any], message: Message, *, device: str, at: tuple[int, TimeSource]
-    ) -> Iterator[tuple[tuple[str, ...], Value, str | None, tuple[int, TimeSource]]]:
-        """Yield path, value, unit and time of all that a decoder made; each record of a history has its own time."""
-        beside = frozenset(made)
-        records = [key for key in _RECORDS if isinstance(made.get(key), list)]
-        measured = {key: value for key, value in made.items() if key not in records and not _is_setting(key)}
-        for path, value in _measured(measured, (), device=device):
-            yield path, value, unit_of(path, value, beside), at
-        for key in records:
-            for index, record in enumerate(made[key]):
-                if not isinstance(record, dict):
-                    continue
+    def _values(self, made: dict[str, Any], frame: lorawan.Frame, message: Message) -> list[Said]:
+        """Return all that a decoder made; each record of a history has its own time."""
+        beside = _beside(made)
+        check_size(frame.device, made, 1)
+        said: list[Said] = []
+        for key, value in made.items():
+            if key in _RECORDS and isinstance(value, list):
+                said += self._history(key, value, frame, message, beside)
+            elif key != "timestamp" and not _is_setting(key):
+                _measure(said, value, (key,), frame, beside)
+        return said
+
+    def _history(self, key: str, records: list[Any], frame: lorawan.Frame, message: Message, beside: str) -> list[Said]:
+        check_size(frame.device, records, 2)
+        said: list[Said] = []
+        for index, record in enumerate(records):
+            if isinstance(record, dict):
                 stamp = parse(record.get("timestamp"))
-                then = at if stamp is None else self.when(stamp, message, device)
+                then = frame if stamp is None else self._then(frame, stamp, message)
                 inside = {name: value for name, value in record.items() if name != "timestamp"}
-                for path, value in _measured(inside, (key, str(index)), device=device):
-                    yield path, value, unit_of(path, value, beside | record.keys()), then
+                _measure(said, inside, (key, str(index)), then, beside or _beside(record))
+        return said
+
+    def _then(self, frame: lorawan.Frame, stamp: Stamp, message: Message) -> lorawan.Frame:
+        """Return the frame of a value that was measured earlier."""
+        return lorawan.Frame(frame.device, *self.when(stamp, message, frame.device), frame.labels, frame.number)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return the name of a value: one of a history is of the same series as one that came in time."""
@@ -176,42 +194,53 @@ class Milesight(Convention):
         refuse_commands(device, self.title)
 
 
-def unit_of(path: tuple[str, ...], value: Value, beside: frozenset[str]) -> str | None:
-    """Return the unit that the decoder gives a value in, by its name and the names beside it.
+def _beside(made: dict[str, Any]) -> str:
+    """Return what the names in an object say of those that have several units: `socket`, `meter`, `air` or nothing."""
+    if not _METERS.isdisjoint(made):
+        return "meter"
+    if not _SOCKETS.isdisjoint(made):
+        return "socket"
+    return "" if _AIR.isdisjoint(made) else "air"
 
-    >>> unit_of(("current",), 74, frozenset({"socket_status"})), unit_of(("temperature_chn2",), 21.5, frozenset())
-    ('mA', '°C')
+
+def unit_of(path: tuple[str, ...], value: Value, beside: str) -> str | None:
+    """Return the unit that the decoder gives a value in, by its name and what stands beside it (`_beside`).
+
+    >>> unit_of(("current",), 74, "socket"), unit_of(("temperature_chn2",), 21.5, ""), unit_of(("pressure",), 170, "")
+    ('mA', '°C', 'kPa')
     """
-    if isinstance(value, (str, bool)):
-        return None
-    quantity = _named(path[-1]) if len(path[-1]) <= LONGEST_NAME else None
-    if quantity == "current":
-        return "A" if _SOCKETS.isdisjoint(beside) else "mA"
-    if quantity == "pressure":
-        return "kPa" if _AIR.isdisjoint(beside) else "hPa"
-    return quantity
+    unit = _named(path[-1]) if len(path[-1]) <= LONGEST_NAME and not isinstance(value, (str, bool)) else None
+    return _SEVERAL[unit].get(beside, _SEVERAL[unit][""]) if unit in _SEVERAL else unit
 
 
 @lru_cache(maxsize=4096)
 def _named(name: str) -> str | None:
-    """Return the unit that goes with a name, or `current` or `pressure`, which have several."""
+    """Return the unit that goes with a name, or the name itself where it has several (`_SEVERAL`)."""
     leaf = name.lower()
     stem = _NUMBER.sub("", leaf)
     plain = _EXTREME.sub("", stem)
-    if plain in ("current", "pressure"):
+    if plain in _SEVERAL:
         return plain
     scale = _SCALES.get(leaf.partition("_")[0])
     return "dB" if name in _SOUND else scale or UNITS.get(leaf) or UNITS.get(stem) or UNITS.get(plain)
 
 
-def _measured(body: dict[str, Any], path: tuple[str, ...], *, device: str) -> Iterator[tuple[tuple[str, ...], Value]]:
-    """Yield what was measured: access points' addresses are not, and a water meter's number may come as text."""
-    for key, value in lorawan.values(body, path, device=device):
-        number = vocabulary.number(value) if key[-1] == "water" and isinstance(value, str) else None
-        if key[-1] != "mac":
-            yield key, value if number is None else number
+def _measure(said: list[Said], value: Any, path: tuple[str, ...], frame: lorawan.Frame, beside: str) -> None:
+    """Read a value, and all below it. Access points' addresses are not measured, and a water meter's number may come as text."""
+    kind, key = value.__class__, path[-1]
+    if kind is float or kind is int or kind is bool:
+        said.append(Said(frame.device, path, value, unit_of(path, value, beside), frame.ts, frame.source, frame.labels, frame.number))
+    elif kind is str and value and key != "mac":
+        number = vocabulary.number(value) if key == "water" else None
+        said.append(frame.says(path, value if number is None else number, None))
+    elif kind is dict or (kind is list and key != "bytes"):
+        check_size(frame.device, value, len(path) + 1)
+        members = value.items() if kind is dict else ((str(index), one) for index, one in enumerate(value) if not isinstance(one, str))
+        for name, one in members:
+            _measure(said, one, (*path, name), frame, beside)
 
 
+@lru_cache(maxsize=4096)
 def _is_setting(key: str) -> bool:
     return key in _ENVELOPE or not _SETTINGS.isdisjoint(key.split("_"))
 
@@ -222,5 +251,6 @@ def _device(place: Place, body: dict[str, Any]) -> str:
     return eui[:128] if isinstance(eui, str) and eui and eui.isprintable() else place.device
 
 
-def _time(body: dict[str, Any]) -> Stamp | None:
-    return next((stamp for key in ("time", "gatewayTime") if (stamp := parse(body.get(key)))), None)
+def _time(body: dict[str, Any], made: dict[str, Any]) -> Stamp | None:
+    """Return when it was measured, as the device says, else when the gateway received it."""
+    return parse(made.get("timestamp")) or parse(body.get("time")) or parse(body.get("gatewayTime"))

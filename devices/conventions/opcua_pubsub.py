@@ -3,7 +3,8 @@
 A network message (`MessageType` `ua-data`) carries one or many data set messages, each with a `Payload` of named fields; headers may be left
 out, down to the bare fields on a data topic. A field is a value, a Variant (`{"Type", "Body"}`), or a DataValue (`{"Value", "SourceTimestamp",
 "StatusCode"}`); 64-bit integers come as texts. On a topic of its own choice a publisher is known by the form of its messages. `ua-metadata`
-teaches the type and unit of each field, `ua-status` says whether the publisher runs; all other messages describe it.
+teaches the type and unit of each field, `ua-status` says whether the publisher runs; all other messages describe it. OPC Publisher's samples
+(https://azure.github.io/Industrial-IoT/opc-publisher/messageformats.html), one node's value each, are read as data sets of one field.
 
 *Device*: the publisher, and behind it the writer's name, else its id. *Key*: the field's name, and inside structures their members'. *Time*:
 the field's source, else server time, else the message's. What is of bad status is no reading; uncertain values are. Of events (`ua-event`,
@@ -18,7 +19,7 @@ from typing import Any, Final
 
 from devices import places, vocabulary
 from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, check_size, refuse_commands, remember
-from devices.opcua import PLAIN, STATUS_CODE, Field, Taken, is_bad, read, unit_of
+from devices.opcua import PLAIN, STATUS_CODE, Field, Taken, is_bad, is_data_value, opened, read, unit_of
 from devices.payloads import Body
 from devices.reading import Encoded, Ignored, Message, Value
 
@@ -56,7 +57,7 @@ class OpcUaPubSub(Convention):
         "`opcua/json/<data metadata status …>/<publisher>[/<group>[/<writer>]]`, or any topic: network messages are known by their form"
     )
     setup = "Give the publisher's connection the broker's URL, the profile PubSub MQTT JSON, and headers with publisher and writer."
-    marks = frozenset({"MessageType", "Messages", "DataSetWriterId", "DataSetWriterName"})
+    marks = frozenset({"MessageType", "Messages", "DataSetWriterId", "DataSetWriterName", "NodeId"})
     commands = False
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
@@ -76,14 +77,13 @@ class OpcUaPubSub(Convention):
         if not isinstance(first, dict):
             return None
         kind = first.get("MessageType")
-        if (isinstance(kind, str) and kind.startswith("ua-")) or _is_network(first) or _is_data_set(first):
+        if (isinstance(kind, str) and kind.startswith("ua-")) or _is_network(first) or _is_data_set(first) or _is_sample(first):
             return _place(levels)
         return None
 
-    def takes(self, body: Body) -> bool:
-        return isinstance(body, (dict, list))
-
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        if not body:
+            return Ignored("empty payload: a retained value was cleared", place.device)
         said: list[Said] = []
         for network in body if isinstance(body, list) else [body]:
             if not isinstance(network, dict):
@@ -126,14 +126,19 @@ class OpcUaPubSub(Convention):
         taken = Taken(self, message, device, fields.get("Time") if event else data_set.get("Timestamp"), number)
         if event and (named := _text(fields.get("SourceName"))):
             taken.labels = {"source": named}
-        known, at = self.learned.get(device, {}), taken.at(None)
-        for name, held in fields.items():
-            if not (event and name in ABOUT):
-                builtin, unit = known.get(name, _UNKNOWN)
-                if held.__class__ in PLAIN and builtin != STATUS_CODE:
-                    said.append(Said(device, (name,), held, unit if held.__class__ is not bool else None, *at, taken.labels, number))
-                else:
-                    read(said, held, Field((name,), builtin, unit, at), taken)
+        known, labels, usual = self.learned.get(device, {}), taken.labels, None
+        for name, value in fields.items():
+            if event and name in ABOUT:
+                continue
+            builtin, unit = known.get(name, _UNKNOWN)
+            if value.__class__ is dict and is_data_value(value):
+                value, builtin, at = opened(value, builtin, taken)  # noqa: PLW2901
+            else:
+                at = usual = usual or taken.at(None)
+            if value.__class__ in PLAIN and builtin != STATUS_CODE:
+                said.append(Said(device, (name,), value, unit if value.__class__ is not bool else None, *at, labels, number))
+            elif value is not None:
+                read(said, value, Field((name,), builtin, unit, at), taken)
 
     def _learn(self, network: Mapping[str, Any], place: Place) -> None:
         """Keep the type and unit of a writer's fields: {device: {field: [built-in type, unit]}}."""
@@ -166,27 +171,55 @@ def _is_data_set(body: Mapping[str, Any]) -> bool:
     return isinstance(body.get("Payload"), dict) and ("DataSetWriterId" in body or "DataSetWriterName" in body)
 
 
-def _data_sets(network: Mapping[str, Any], place: Place) -> Iterator[Mapping[str, Any]]:
-    """Yield the data set messages of a network message; without headers it is one itself, or only its fields."""
+def _is_sample(body: Mapping[str, Any]) -> bool:
+    return isinstance(body.get("NodeId"), str) and "Value" in body and ("EndpointUrl" in body or "ApplicationUri" in body)
+
+
+def _sampled(sample: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a sample as a data set message. Its number is its subscription's, of which it does not say which one it is."""
+    more, value = sample.get("ExtensionFields"), sample["Value"]
+    named: Mapping[str, Any] = more if isinstance(more, dict) else {}
+    event = isinstance(value, dict) and "EventId" in value
+    return {
+        "MessageType": "ua-event" if event else None,
+        "PublisherId": named.get("PublisherId") or sample.get("ApplicationUri") or sample.get("EndpointUrl"),
+        "DataSetWriterId": named.get("DataSetWriterId"),
+        "Timestamp": sample.get("Timestamp"),
+        "Status": sample.get("Status"),
+        "Payload": value if event else {_text(sample.get("DisplayName")) or sample["NodeId"]: value},
+    }
+
+
+def _data_sets(network: Mapping[str, Any], place: Place) -> list[Mapping[str, Any]]:
+    """Return the data set messages of a network message; without headers it is one itself, or only its fields."""
     messages = network.get("Messages")
-    if isinstance(messages, (list, dict)):
-        yield from (one for one in (messages if isinstance(messages, list) else [messages]) if isinstance(one, dict))
-    elif "Payload" in network or "MessageType" in network:
-        yield network
-    elif place.role == "data":
-        yield {"Payload": network}
+    if isinstance(messages, list):
+        return [one for one in messages if isinstance(one, dict)]
+    if isinstance(messages, dict):
+        return [messages]
+    if "Payload" in network or "MessageType" in network:
+        return [network]
+    if _is_sample(network):
+        return [_sampled(network)]
+    return [{"Payload": network}] if place.role == "data" else []
 
 
 def _device(network: Mapping[str, Any], data_set: Mapping[str, Any], place: Place) -> str:
     """Return publisher and writer, as the message names them, else the topic."""
     levels = place.levels
     publisher = _text(network.get("PublisherId")) or _text(data_set.get("PublisherId")) or (levels[0] if levels else place.device)
-    names = (data_set.get("DataSetWriterName"), levels[1] if len(levels) > 1 else None, data_set.get("DataSetWriterId"))
-    writer = next(filter(None, map(_text, names)), None)
+    writer = _text(data_set.get("DataSetWriterName")) or (levels[1] if len(levels) > 1 else _text(data_set.get("DataSetWriterId")))
     return f"{publisher}/{writer}" if writer else publisher
 
 
 def _text(name: Any) -> str | None:
     """Return a name or number as a part of a device's name."""
-    text = str(name).strip() if isinstance(name, (str, int)) and not isinstance(name, bool) else ""
-    return text if 0 < len(text) <= LONGEST_NAME and text.isprintable() else None
+    if name.__class__ is int:
+        name = str(name)
+    return _fit(name) if name.__class__ is str else None
+
+
+@lru_cache(maxsize=8192)
+def _fit(name: str) -> str | None:
+    name = name.strip()
+    return name if 0 < len(name) <= LONGEST_NAME and name.isprintable() else None

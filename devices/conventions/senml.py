@@ -3,6 +3,7 @@
 A pack is an array of records. Base fields (`bn bt bu bv bs bver`) hold from their record on; what a record says itself is added to base
 name, time, value and sum, and replaces the base unit. In CBOR the labels are numbers (RFC 8428, section 6). A field that ends in `_` must be
 understood, and a version beyond 10 too, so a pack with one is refused. `vd` is data, not a reading; other fields that are unknown are skipped.
+What was written before there was a standard, and in LwM2M 1.0, is read as well: one object of base fields, with its records in `e`.
 
 *Device and key*: the name up to its last `:` or `/`, and what follows; a name that is an identifier as a whole (`urn:dev:ow:10e2…`,
 `2001:db8::3`) has the key `value`, and its metric is then what its unit measures. A name of one word is the topic's device's. *Sum*: a
@@ -12,6 +13,7 @@ reading of its own, under `<key>.sum`, in the unit times seconds. *Time*: below 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -35,8 +37,10 @@ LABELS: Final[Mapping[str, str]] = {
 
 FIELDS: Final = frozenset(LABELS.values())
 VALUES: Final = ("v", "vs", "vb", "vd")
+BASES: Final = frozenset({"bn", "bt", "bu", "bv", "bs"})
+OLDER: Final[Mapping[str, str]] = {"sv": "vs", "bv": "vb", "ver": "bver"}
+"""What fields were called in the drafts before draft-ietf-core-senml-00, and in LwM2M 1.0 (OMA-TS-LightweightM2M-V1_0, 6.4.4)."""
 _VALUED: Final = frozenset({*VALUES, "s"})
-_BASES: Final = frozenset({"bn", "bt", "bu", "bv", "bs"})
 _NUMBERS: Final = (int, float)
 MOST_FORMS: Final = 4_096
 _RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
@@ -48,6 +52,8 @@ _RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 VERSION: Final = 10
 RELATIVE: Final = 2**28
 """Times below this many seconds are reckoned from now (RFC 8428, section 4.5.3)."""
+_ROUNDED: Final = 2**20
+"""Fractions of fewer seconds than this are right to the ns when they are rounded; beyond, a float's digits decide."""
 
 UNITS: Final[Mapping[str, str]] = {
     "Cel": "°C", "/100": "%", "EL": "s", "deg": "°", "/": "1", "Ohm": "Ω", "l": "L", "l/s": "L/s", "m2": "m²", "m3": "m³", "m3/s": "m³/s",
@@ -68,7 +74,8 @@ QUANTITIES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What a name without a key of its own measures, by its unit."""
 
-_HEX: Final = frozenset("0123456789abcdefABCDEF")
+_ADDRESS: Final = re.compile("(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}")
+"""An IPv6, MAC or EUI-64 address."""
 
 
 class Senml(Convention):
@@ -87,7 +94,7 @@ class Senml(Convention):
 
     def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
         super().__init__(profiles, learned, news)
-        self._forms: set[tuple[Any, ...]] = set()
+        self._forms: dict[tuple[Any, ...], _Form] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
         return _place(levels)
@@ -104,39 +111,43 @@ class Senml(Convention):
         if len(records) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a pack must hold at most {MOST_READINGS} records; got {len(records)}")
         said: list[Said] = []
-        base = _Base()
-        at: tuple[int, TimeSource] | None = None
+        base, at, received = NO_BASE, None, message.received
         for index, record in enumerate(records):
-            form = (*record, *map(type, record.values()))
-            if form not in self._forms:
-                self._check(form, record, index, message.topic)
-            get = record.get
-            if not _BASES.isdisjoint(record):
+            shape = (*record, *map(type, record.values()))
+            form = self._forms.get(shape) or self._form(shape, record, index, message.topic)
+            if form.based:
                 base, at = base.renewed(record), None
-            value, total, own = _value(record, base.value), get("s"), get("t")
-            if value is None and total is None:
+            if form.value is None and not form.summed:
                 continue  # base fields alone are no measurement, and data is none either
-            device, key = _split(base.name, get("n") or "", place.device)
-            unit = get("u")
-            unit = base.unit if unit is None else UNITS.get(unit, unit)
-            if own or at is None:
-                when = _when(_sum(base.time, own), message.received)
-                at = None if own else when
+            own, later = record.get("n"), record.get("t")
+            if own and base.device and ":" not in own and "/" not in own:
+                device, path = base.device, (own,)
             else:
-                when = at
-            if value is not None and value != "":
-                said.append(Said(device, (key,), value, unit if value.__class__ in _NUMBERS else None, *when))
-            if total is not None or (base.sum is not None and value.__class__ in _NUMBERS):
-                said.append(Said(device, (key, "sum"), _sum(base.sum, total), SUMS.get(unit or ""), *when))
+                device, path = _split(base.name, own or "", place.device)
+            if later:
+                ts, source = _when(base.ns + _ns(later), received)
+            else:
+                ts, source = at = at or _when(base.ns, received)
+            unit = record.get("u")
+            unit = base.unit if unit is None else UNITS.get(unit, unit)
+            if form.number:
+                value = record["v"]
+                said.append(Said(device, path, value if base.value is None else _sum(base.value, value), unit, ts, source))
+            elif form.value is not None and (value := record[form.value]) != "":
+                said.append(Said(device, path, value, None, ts, source))
+            if form.summed or (form.number and base.sum is not None):
+                said.append(Said(device, (*path, "sum"), _sum(base.sum, record.get("s")), SUMS.get(unit or ""), ts, source))
         return said or Ignored("no value in it", place.device)
 
-    def _check(self, form: tuple[Any, ...], record: Mapping[str, Any], index: int, topic: str) -> None:
-        """Check a record, and keep its form, which the next ones are likely to have."""
+    def _form(self, shape: tuple[Any, ...], record: Mapping[str, Any], index: int, topic: str) -> _Form:
+        """Check a record and return its form, which is kept, since the next ones are likely to have it too."""
         _refuse_wrong(record, index, topic)
-        if "bver" not in record and len(form) <= 2 * len(FIELDS):
+        form = _Form.of(record)
+        if "bver" not in record and len(shape) <= 2 * len(FIELDS):
             if len(self._forms) >= MOST_FORMS:
                 self._forms.clear()
-            self._forms.add(form)
+            self._forms[shape] = form
+        return form
 
     def named(self, one: Said) -> vocabulary.Name:
         """Return metric and channel: the key's, or without a key what the unit measures, since only the unit tells such series apart."""
@@ -154,23 +165,46 @@ def _place(levels: tuple[str, ...]) -> Place:
     return Place(places.of_object(levels)[0])
 
 
+class _Form(msgspec.Struct, frozen=True):
+    """What the fields that a record has, and their types, say of it: which has its value, and whether it has base fields and a sum."""
+
+    value: str | None
+    number: bool
+    based: bool
+    summed: bool
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> _Form:
+        value = next((field for field in ("v", "vs", "vb") if record.get(field) is not None), None)
+        return cls(value, value == "v", not BASES.isdisjoint(record), record.get("s") is not None)
+
+
 class _Base(msgspec.Struct, frozen=True):
-    """The base fields that hold for a record."""
+    """The base fields that hold for a record; `device` where the base name ends behind it, so that a record's name is the key alone."""
 
     name: str = ""
-    time: float | None = None
+    device: str = ""
+    ns: int = 0
     unit: str | None = None
     value: float | None = None
     sum: float | None = None
 
     def renewed(self, record: Mapping[str, Any]) -> _Base:
         """Return what holds from a record on that has base fields of its own."""
-        unit, time = record.get("bu"), record.get("bt")
-        if isinstance(time, float) and time.is_integer():
-            time = int(time)  # 1.7e9, as some write seconds, adds up faster
-        new = {"name": record.get("bn"), "time": time, "unit": UNITS.get(unit, unit) if unit else None}
-        new |= {"value": record.get("bv"), "sum": record.get("bs")}
-        return msgspec.structs.replace(self, **{field: value for field, value in new.items() if value is not None})
+        name, time, unit, value, total = map(record.get, ("bn", "bt", "bu", "bv", "bs"))
+        name = self.name if name is None else name
+        return _Base(
+            name,
+            name[:-1] if name[-1:] in (":", "/") else "",
+            self.ns if time is None else _ns(time),
+            UNITS.get(unit, unit) if unit else self.unit,
+            self.value if value is None else value,
+            self.sum if total is None else total,
+        )
+
+
+NO_BASE: Final = _Base()
+"""What holds before any base field."""
 
 
 def _pack(body: Body) -> list[dict[str, Any]] | None:
@@ -184,12 +218,35 @@ def _pack(body: Body) -> list[dict[str, Any]] | None:
         body = unpacked[1] if unpacked is not None else ""
         if isinstance(body, list):
             body = [{LABELS.get(key, key): value for key, value in one.items()} if isinstance(one, dict) else one for one in body]
+    elif isinstance(body, dict) and "e" in body:
+        body = _older(body)
     records: list[Any] = body if isinstance(body, list) else [body]
-    if not records or not all(record.__class__ is dict for record in records):
+    if not records or not {dict}.issuperset(map(type, records)) or all(map(_VALUED.isdisjoint, records)):
         return None
+    return records if _is_named(records, alone=body is not records) else None
+
+
+def _is_named(records: list[dict[str, Any]], *, alone: bool) -> bool:
+    """Return whether records have names as in a pack: the first of them, unless it only has base fields."""
     first = records[0]
-    named = isinstance(first.get("bn"), str) or (isinstance(first.get("n"), str) and body is records and FIELDS.issuperset(first))
-    return records if named and any(not _VALUED.isdisjoint(record) for record in records) else None
+    if isinstance(first.get("bn"), str):
+        return True
+    if alone or not FIELDS.issuperset(first):
+        return False
+    if isinstance(first.get("n"), str):
+        return True
+    return first.keys() <= BASES and any(isinstance(record.get("n"), str) for record in records)
+
+
+def _older(pack: dict[str, Any]) -> list[Any]:
+    """Return the records of a pack as it was written before RFC 8428.
+
+    >>> _older({"bn": "urn:dev:1/", "e": [{"n": "open", "bv": True}]})
+    [{'bn': 'urn:dev:1/'}, {'n': 'open', 'vb': True}]
+    """
+    entries = pack["e"] if isinstance(pack["e"], list) else []
+    base = {key: value for key, value in pack.items() if key != "e"}
+    return [{OLDER.get(key, key): value for key, value in one.items()} for one in (base, *entries) if isinstance(one, dict)]
 
 
 def _refuse_wrong(record: Mapping[str, Any], index: int, topic: str) -> None:
@@ -216,27 +273,31 @@ def _refuse(topic: str, index: int, field: str, rule: str, got: Any) -> NoReturn
     raise UnusableError(f"topic {topic!r}: field {field[:40]!r} of record {index} {rule}; got {str(got)[:40]!r}")
 
 
-def _value(record: Mapping[str, Any], base: float | None) -> Value | None:
-    """Return the record's value, if it has one that is a reading."""
-    value = record.get("v")
-    if value is not None:
-        return value if base is None else _sum(base, value)
-    truth = record.get("vb")
-    return record.get("vs") if truth is None else truth
+def _ns(seconds: float) -> int:
+    """Return seconds as ns, none of which a fraction loses.
+
+    >>> _ns(1276020076.001), _ns(-0.1), _ns(3)
+    (1276020076001000000, -100000000, 3000000000)
+    """
+    if seconds.__class__ is int or -_ROUNDED < seconds < _ROUNDED:
+        return round(seconds * SECOND)
+    whole, _, fraction = repr(seconds).partition(".")
+    if whole.isdigit() and fraction.isdigit():
+        return int(whole + (fraction + "000000000")[:9])
+    return int(Decimal(repr(seconds)) * SECOND)
 
 
-def _when(seconds: float, received: int) -> tuple[int, TimeSource]:
-    if seconds == 0:
+def _when(ns: int, received: int) -> tuple[int, TimeSource]:
+    if ns == 0:
         return received, "received"
-    ns = seconds * SECOND if isinstance(seconds, int) else int(Decimal(repr(seconds)) * SECOND)
-    return settle(ns if seconds >= RELATIVE else received + ns, received)
+    return settle(ns if ns >= RELATIVE * SECOND else received + ns, received)
 
 
 def _sum(base: float | None, own: float | None) -> float:
     """Return a base and what is added to it; as decimals where they have fractions, so that none is lost.
 
-    >>> _sum(1276020076.001, -5), _sum(None, 3), _sum(0.1, 0.2)
-    (1276020071.001, 3, 0.3)
+    >>> _sum(20.1, -5), _sum(None, 3), _sum(0.1, 0.2)
+    (15.1, 3, 0.3)
     """
     if not base or not own:
         return base or own or 0
@@ -247,29 +308,29 @@ def _sum(base: float | None, own: float | None) -> float:
 
 
 @lru_cache(maxsize=8192)
-def _split(base: str, own: str, topics_device: str) -> tuple[str, str]:
-    """Return device and key of a record's name, which is its base name and its own.
+def _split(base: str, own: str, topics_device: str) -> tuple[str, tuple[str]]:
+    """Return device and path of a record's name, which is its base name and its own.
 
     >>> _split("urn:dev:ow:10e2073a01080063:", "temp", ""), _split("", "urn:dev:ow:10e2073a01080063", "")
-    (('urn:dev:ow:10e2073a01080063', 'temp'), ('urn:dev:ow:10e2073a01080063', 'value'))
-    >>> _split("/3303/0/", "5700", ""), _split("2001:db8::3", "", ""), _split("pump-", "flow", ""), _split("", "humidity", "attic")
-    (('/3303/0', '5700'), ('2001:db8::3', 'value'), ('pump', 'flow'), ('attic', 'humidity'))
+    (('urn:dev:ow:10e2073a01080063', ('temp',)), ('urn:dev:ow:10e2073a01080063', ('value',)))
+    >>> _split("/3303/0/5700", "", ""), _split("2001:db8::3", "", ""), _split("pump-", "flow", ""), _split("", "humidity", "attic")
+    (('/3303/0', ('5700',)), ('2001:db8::3', ('value',)), ('pump', ('flow',)), ('attic', ('humidity',)))
     """
     name = base + own
     at = max(name.rfind(":"), name.rfind("/"))
     if at < len(base) - 1 and base and own:  # the base name ends without a mark, but it ends there all the same
-        return base.rstrip("-_. ") or base, own
+        return base.rstrip("-_. ") or base, (own,)
     device, key = (name[:at], name[at + 1 :]) if at >= 0 else ("", name)
     if not key:
-        return device or topics_device, "value"
+        return device or topics_device, ("value",)
     if not device:
-        return (topics_device, key) if at == 0 or vocabulary.word(key) else (key, "value")
-    whole = own == "" or base == ""
-    return (name, "value") if whole and _identifies(name, key) else (device, key)
+        return (topics_device, (key,)) if at == 0 or vocabulary.word(key) else (key, ("value",))
+    whole = (own == "" or base == "") and _identifies(name)
+    return (name, ("value",)) if whole else (device, (key,))
 
 
-def _identifies(name: str, tail: str) -> bool:
-    """Return whether a name as a whole is a device's: a URN of RFC 9039, or one whose last part is a number."""
-    if name.startswith("urn:dev:"):
-        return name.count(":") == 3 and "/" not in name
-    return _HEX.issuperset(tail) and any(character.isdigit() for character in tail)
+def _identifies(name: str) -> bool:
+    """Return whether a name as a whole is a device's: a URN (those of RFC 9039 have a part more than others), or an address."""
+    if name.startswith("urn:"):
+        return "/" not in name and name.count(":") == (3 if name.startswith("urn:dev:") else 2)
+    return _ADDRESS.fullmatch(name) is not None

@@ -50,7 +50,7 @@ _INFO: Final = frozenset(
     vocabulary.words(
         "relays rollers lights meters emeters inputs thermostats tmp hum bat lux sensor accel flood smoke gas_sensor concentration valves adcs"
         " ext_temperature ext_humidity ext_switch temperature overtemperature temperature_status voltage uptime wifi_sta charger total_power"
-        " motion vibration active"
+        " motion vibration active calibrated"
     )
 )
 """What of a device's `info` is not about its own system."""
@@ -79,8 +79,8 @@ class ShellyGen1(Convention):
             return None
         if len(levels) == 2:
             return Place("", ignored="to or about all devices") if levels[1] in ("command", "announce") else None
-        if levels[-1] == "rpc" or (levels[-2] == "status" and ":" in levels[-1]) or "debug" in levels[2:]:
-            return None  # the next generation's, below a prefix that begins alike
+        if _of_the_next(levels):
+            return None
         at = next((place for place in range(2, len(levels)) if levels[place] in LEVELS), 2)
         device, path = "/".join(levels[1:at]), levels[at:]
         ignored = None
@@ -146,9 +146,16 @@ class ShellyGen1(Convention):
         return encoded
 
 
+def _of_the_next(levels: tuple[str, ...]) -> bool:
+    """Return whether a topic is the next generation's, below a prefix that begins alike: there a status has its component behind it."""
+    if levels[-1] == "rpc" or "debug" in levels[2:]:
+        return True
+    return (levels[-2] == "status" and len(levels) > 3) or (levels[-2] == "command" and ":" in levels[-1])
+
+
 def _alone(place: Place, text: str) -> Iterator[tuple[tuple[str, ...], Value, str | None]]:
     """Yield the value of a topic of its own. Raises UnusableError for a measurement that is no number."""
-    value, _ = (text, None) if place.path[-1] in _NONE_IS_SAID else scalar(text)
+    value = text if text == "none" and place.path[-1] in _NONE_IS_SAID else scalar(text)[0]
     if value is None:
         return
     unit = shelly_gen1_units.unit(place.path)

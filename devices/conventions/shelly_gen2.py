@@ -73,7 +73,7 @@ class ShellyGen2(Convention):
         last, below = levels[-1], levels[-2:-1]
         if below == ("events",) and last == "rpc":
             return _place(levels[:-2], "events")
-        if below == ("status",) and (COMPONENT.fullmatch(last) or (last in SINGLE and self._knows(levels[:-2]))):
+        if below == ("status",) and (COMPONENT.fullmatch(last) or (last in SINGLE and self._has_single(levels[:-2]))):
             return _place(levels[:-2], "status", last)
         if last == "rpc":
             return Place("/".join(levels[:-1]), role="rpc") if len(levels) > 1 else None
@@ -93,6 +93,10 @@ class ShellyGen2(Convention):
             if tail[:2] == ("debug", "log"):
                 return Place("/".join(head), ignored="a log")
         return None
+
+    def _has_single(self, prefix: tuple[str, ...]) -> bool:
+        """Return whether components without a number below a prefix are Shelly's; the first generation, whose base it may share, has none."""
+        return self._knows(prefix) or (prefix[:1] == ("shellies",) and len(prefix) > 1)
 
     def _knows(self, prefix: tuple[str, ...]) -> bool:
         if not prefix:
@@ -165,6 +169,9 @@ class ShellyGen2(Convention):
         result = body.get("result") if isinstance(body, dict) else None
         if not isinstance(source, str) or not isinstance(result, dict) or not 0 < len(source) <= 128 or not source.isprintable():
             return Ignored("a call, or an answer without a status", place.device)
+        system = result.get("sys")
+        if isinstance(system, dict) and "device" in system:  # a status says nothing of it, a configuration what it is called
+            return Ignored("a configuration", place.device)
         return self._said(message, self._sources.get(source, source), result, None)
 
     def _note(self, device: str, components: Mapping[str, Any] | tuple[()]) -> None:

@@ -1,10 +1,12 @@
 """Tasmota: `tele/<topic>/SENSOR`, `tele/<topic>/STATE`, `stat/<topic>/RESULT`, `stat/<topic>/POWER` … (https://tasmota.github.io/docs/MQTT/).
 
 The prefix (`tele`, `stat`, `cmnd`) may stand anywhere before the last level (FullTopic); the device is all other levels but the last. What
-comes through a Zigbee or LoRaWAN bridge (`ZbReceived`, `LwReceived`) is the node's own.
+comes through a Zigbee or LoRaWAN bridge (`ZbReceived`, `LwReceived`, `LwDecoded`) is the node's own: in an object inside, as the topic's last
+level (SetOption118), or without that word (SetOption100); a node whose address is left out (SetOption119) is named by the topic's last but one.
 
 *Readings* are all of `tele/…`, of `Status 8, 10, 11` (and the same parts of `Status 0`), and the states among the answers to commands
-(`POWER`, `Dimmer`, `Shutter1`, `Switch1` …). Other answers are settings, `INFO`, `LOGGING`, discovery and `Zb…` answers housekeeping.
+(`POWER`, `Dimmer`, `Shutter1`, `Switch1` …), and what a button or switch did (`stat/x/SWITCH1T`). Other answers are settings, `INFO`,
+`LOGGING`, discovery and `Zb…` answers housekeeping.
 *Channel*: the sensor (`temperature` on `DS18B20-1`), the number of a relay (`POWER2` → `state` on `2`) or phase (`voltage` on `0`).
 *Units*: `TempUnit`, `PressureUnit`, `SpeedUnit` of the message, else what the documentation says; a temperature without `TempUnit` has
 none.
@@ -35,6 +37,7 @@ from devices.convention import (
     split_setting,
 )
 from devices.conventions.plain_scalar import scalar
+from devices.conventions.tasmota_units import ENERGY, Units, unit_of
 from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
@@ -51,50 +54,19 @@ HOUSEKEEPING: Final = frozenset(
 STATES: Final = frozenset(
     vocabulary.words(
         "POWER Dimmer Color HSBColor White CT Channel Shutter Switch Button Counter FanSpeed ZbReceived LwReceived IrReceived"
-        " RfReceived TuyaReceived SerialReceived SSerialReceived RfRaw"
+        " RfReceived LwDecoded TuyaReceived SerialReceived SSerialReceived RfRaw"
     )
 )
 """Keys of an answer to a command that tell a state, or an event; with a number behind them too."""
 
-ENERGY: Final[Mapping[str, tuple[str, str | None]]] = {
-    "Total": ("energy", "kWh"), "Today": ("energy_today", "kWh"), "Yesterday": ("energy_yesterday", "kWh"),
-    "Period": ("energy_period", "Wh"), "Power": ("power", "W"),
-    "ApparentPower": ("apparent_power", "VA"), "ReactivePower": ("reactive_power", "var"), "Load": ("load", "%"),
-    "Factor": ("power_factor", None), "Voltage": ("voltage", "V"), "Current": ("current", "A"), "Frequency": ("frequency", "Hz"),
-    "TotalTariff": ("energy_tariff", "kWh"), "PhaseAngle": ("phase_angle", "°"), "ExportActive": ("energy_exported", "kWh"),
-    "ImportActive": ("energy_imported", "kWh"), "ExportReactive": ("reactive_energy_exported", "kvarh"),
-    "ImportReactive": ("reactive_energy_imported", "kvarh"), "ExportPower": ("power_exported", "W"), "ImportPower": ("power_imported", "W"),
-}  # fmt: skip
-"""Power monitoring: what its keys are called downstream, and their units."""
-
-UNITS: Final[Mapping[str, str]] = {
-    "Humidity": "%", "Battery": "%", "BatteryPercentage": "%", "BatteryVoltage": "V", "Vcc": "V", "UptimeSec": "s", "Heap": "kB",
-    "Sleep": "ms",
-    "DeepSleep": "s", "Signal": "dBm", "LinkQuality": "lqi", "CCT": "K", "CT": "mired", "Illuminance": "lx", "Lux": "lx", "OBJTMP": "°C",
-    "AMBTMP": "°C", "CarbonDioxide": "ppm", "CO2": "ppm", "eCO2": "ppm", "TVOC": "ppb", "PM1": "µg/m³", "PM2.5": "µg/m³", "PM10": "µg/m³",
-    "PM4": "µg/m³", "CF1": "µg/m³", "CF2.5": "µg/m³", "CF10": "µg/m³", "Voltage": "V", "Current": "A", "Power": "W", "RMSVoltage": "V",
-    "RMSCurrent": "A", "ActivePower": "W", "Yaw": "°", "Pitch": "°", "Roll": "°", "UvIndex": "", "SNR": "dB", "RSSI": "dBm",
-    "Resistance": "Ω",
-    "Frequency": "Hz", "Energy": "kWh", "Dimmer": "%", "Position": "%", "Target": "%", "FLM": "%", "Deg": "°", "FlowRate": "mm/h",
-}  # fmt: skip
-"""What keys of these names are measured in, whatever the sensor."""
-
-OF_SENSOR: Final[Mapping[tuple[str, str], str]] = {
-    ("Wifi", "RSSI"): "%", ("Wifi", "Heap"): "", ("BME680", "Gas"): "kΩ", ("SR04", "Distance"): "cm", ("VL53L0X", "Distance"): "mm",
-    ("VL53L1X", "Distance"): "mm", ("AS3935", "Distance"): "km", ("AS3935", "Energy"): "", ("LD2410", "Distance"): "cm",
-    ("LD2410", "Energy"): "", ("LD2410S", "Distance"): "cm", ("LD2410S", "Energy"): "", ("RG-15", "Active"): "mm",
-    ("RG-15", "Event"): "mm", ("RG-15", "Total"): "mm", ("OPENTHERM", "REQ"): "°C", ("OPENTHERM", "ACT"): "°C", ("OPENTHERM", "TB"): "°C",
-    ("OPENTHERM", "TDHW"): "°C", ("OPENTHERM", "DHWS"): "°C", ("OPENTHERM", "TMAX"): "°C", ("HX711", "Weight"): "kg",
-}  # fmt: skip
-"""What a key of this sensor is measured in; empty: not in what its name suggests."""
-
 _RAIN: Final[Mapping[str, str]] = {"Active": "rain", "Event": "rain_event", "Total": "rain_total", "FlowRate": "rain_rate"}
 """What a rain gauge's keys are called downstream."""
 _COLOURS: Final[Mapping[str, str]] = {"CCT": "color_temperature", "CT": "color_temp"}
-_TEMPERATURES: Final = frozenset({"Temperature", "DewPoint", "HeatIndex", "ReferenceTemperature", "ProbeTemperature"})
-_PRESSURES: Final = frozenset({"Pressure", "SeaPressure"})
 _ABOUT: Final = frozenset({"Time", "Epoch", "TempUnit", "PressureUnit", "SpeedUnit", "Unit"})
-_NODES: Final = frozenset({"ZbReceived", "LwReceived"})
+_NODES: Final[Mapping[str, str]] = {"ZbReceived": "zigbee", "LwReceived": "lora", "LwDecoded": "lora"}
+"""What a bridge puts before what a node says, and its radio."""
+_OBJECTS: Final = frozenset({"SENSOR", "STATE", "RESULT", "ENERGY", *_NODES})
+"""Topics that never carry a bare value."""
 _PARTS: Final = frozenset({"StatusSNS", "StatusSTS"})
 _WRITES: Final[Mapping[str, str]] = {
     "state": "POWER", "dimmer": "Dimmer", "color_temp": "CT", "hsb_color": "HSBColor", "color": "Color",
@@ -107,20 +79,11 @@ OFFSET_HOLDS: Final = 2 * 86_400
 MOST_OFFSETS: Final = 200_000
 
 
-class _Units(NamedTuple):
-    """What an object's values are measured in, as far as it says; `radio` is the bridge's, where it speaks for a node."""
-
-    temperature: str | None = None
-    pressure: str | None = None
-    speed: str | None = None
-    radio: str | None = None
-
-
 class _At(NamedTuple):
     """What holds for all values of an object."""
 
     device: str
-    units: _Units
+    units: Units
     ts: int
     source: TimeSource
 
@@ -138,7 +101,7 @@ class Tasmota(Convention):
 
     def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
         super().__init__(profiles, learned, news)
-        self._units: dict[tuple[_Units, tuple[str, ...]], str | None] = {}
+        self._units: dict[tuple[Units, tuple[str, ...]], str | None] = {}
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
         if levels[:2] == ("tasmota", "discovery"):
@@ -149,7 +112,7 @@ class Tasmota(Convention):
         prefix, last = levels[at], levels[-1]
         if prefix == "cmnd":
             return Place("/".join((*levels[:at], *levels[at + 1 : -1])), ignored="a command to a device")
-        if not last or last != last.upper() or not "A" <= last[0] <= "Z":
+        if last not in _NODES and (not last or last != last.upper() or not "A" <= last[0] <= "Z"):
             return None
         device = "/".join((*levels[:at], *levels[at + 1 : -1])) or prefix
         base = "/".join((*levels[:at], "cmnd", *levels[at + 1 : -1]))
@@ -157,10 +120,10 @@ class Tasmota(Convention):
         return Place(device, base, (last,), prefix, levels, ignored)
 
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
-        if isinstance(body, str):
+        if isinstance(body, str) and (not body or place.path[0] not in _OBJECTS):
             return self._alone(place, body, message)
         if not isinstance(body, dict):
-            raise UnusableError(f"topic {message.topic!r}: what {place.path[0]} says must be an object; got an array")
+            raise UnusableError(f"topic {message.topic!r}: what {place.path[0]} says must be an object; got {str(body)[:40]!r}")
         if place.path == ("STATUS7",):
             self._learn_status(place.device, body)
             return Ignored("housekeeping", place.device)
@@ -174,10 +137,16 @@ class Tasmota(Convention):
 
     def _part(self, said: list[Said], place: Place, body: dict[str, Any], message: Message) -> None:
         """Read one object with its own time and units: a whole message, or the sensor or state part of a status."""
-        units = _Units(_text(body, "TempUnit"), _text(body, "PressureUnit"), _text(body, "SpeedUnit"))
+        units = Units(_text(body, "TempUnit"), _text(body, "PressureUnit"), _text(body, "SpeedUnit"))
         at = _At(place.device, units, *self._when(body, message, place.device))
-        above = ("ENERGY",) if place.path == ("ENERGY",) else ()
-        answers = place.role == "stat" and "Time" not in body
+        topic = place.path[0]
+        if topic in _NODES or (place.role == "tele" and _says_node(body)):
+            nodes = {key: value for key, value in body.items() if isinstance(value, dict)}
+            self._nodes(said, nodes if nodes and not _says_node(body) else {place.device.rpartition("/")[2]: body}, topic, at)
+            return
+        told = topic.startswith(("BUTTON", "SWITCH"))
+        above = (topic,) if told or topic == "ENERGY" else ()
+        answers = place.role == "stat" and "Time" not in body and not told
         for key, value in body.items():
             if key in _ABOUT or value is None or (answers and not _tells_state(key, value)):
                 continue
@@ -197,7 +166,8 @@ class Tasmota(Convention):
             if not node.isprintable() or len(node) > 128:
                 raise UnusableError(f"device {at.device!r}: a node's name must be at most 128 printable characters; got {node[:40]!r}")
             if isinstance(body, dict) and node:
-                units = _Units("C", _text(body, "PressureUnit"), None, "lora" if bridge == "LwReceived" else "zigbee")
+                radio = _NODES.get(bridge) or ("zigbee" if "LinkQuality" in body else "lora")
+                units = Units("C", _text(body, "PressureUnit"), None, radio)
                 self._inside(said, (), body, _At(node, units, at.ts, at.source))
 
     def _inside(self, said: list[Said], path: tuple[str, ...], body: Any, at: _At) -> None:
@@ -207,6 +177,8 @@ class Tasmota(Convention):
         node = not path and units.radio
         for key, value in body.items() if isinstance(body, dict) else ((str(i), v) for i, v in enumerate(body)):
             kind = value.__class__
+            if node and key == "Payload":
+                continue
             if kind is dict or kind is list:
                 self._inside(said, (*path, key), value, at)
             elif kind is str:
@@ -223,14 +195,16 @@ class Tasmota(Convention):
         value, unit = scalar(text)
         if value is None:
             return Ignored("no value in it", place.device)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        unit = unit or (self._unit(place.path, Units()) if number else None)
         return [Said(place.device, place.path, value, unit, message.received, "received")]
 
-    def _unit(self, path: tuple[str, ...], units: _Units) -> str | None:
+    def _unit(self, path: tuple[str, ...], units: Units) -> str | None:
         at = (units, path)
         if at not in self._units:
             if len(self._units) >= self.MOST_UNITS:
                 self._units.clear()
-            self._units[at] = _unit_of(path, units)
+            self._units[at] = unit_of(path, units)
         return self._units[at]
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
@@ -239,6 +213,8 @@ class Tasmota(Convention):
         own = _own_name(keys)
         if own is not None:
             return vocabulary.Name(own, ".".join(key for key in path if key.isdigit()))
+        if path[0].startswith("SHUTTER") and len(path) == 1:
+            return vocabulary.Name("position", "Shutter" + path[0].removeprefix("SHUTTER"))
         relay = path[0].removeprefix("POWER")
         if len(path) == 1 and relay != path[0] and (not relay or relay.isdigit()):
             return vocabulary.Name("state", relay)
@@ -302,7 +278,7 @@ class Tasmota(Convention):
         if command.startswith("ShutterPosition"):
             path = ("Shutter" + (command.removeprefix("ShutterPosition") or "1"), "Position")
         told = on_off(value) if isinstance(value, bool) else value
-        unit = None if isinstance(told, str) else self._unit(path, _Units())
+        unit = None if isinstance(told, str) else self._unit(path, Units())
         return (self.report(device, path, told, unit),)
 
 
@@ -344,7 +320,12 @@ def _tells_state(key: str, value: Any) -> bool:
 def _is_node(key: str, body: dict[str, Any]) -> bool:
     """Return whether an object is a Zigbee node's, sent without `ZbReceived` around it (SetOption100)."""
     short = len(key) == 6 and key.startswith("0x")
-    return "LinkQuality" in body and (short or "Device" in body)
+    return ("LinkQuality" in body and (short or "Device" in body)) or _says_node(body)
+
+
+def _says_node(body: Mapping[str, Any]) -> bool:
+    """Return whether an object is what one node says, without its address before it."""
+    return "Device" in body and ("LinkQuality" in body or {"Node", "RSSI", "SNR"} <= body.keys())
 
 
 def _node_power(value: Any) -> tuple[tuple[str, ...], Any]:
@@ -352,19 +333,3 @@ def _node_power(value: Any) -> tuple[tuple[str, ...], Any]:
     if value in (0, 1):
         return ("Power",), bool(value)
     return ("PowerCommand",), value
-
-
-def _unit_of(path: tuple[str, ...], units: _Units) -> str | None:
-    keys = [key for key in path if not key.isdigit()]
-    if not keys:
-        return None
-    key, sensor = keys[-1], keys[0].split("-")[0] if keys[0] != "RG-15" else keys[0]
-    stated = units.temperature if key in _TEMPERATURES else (units.pressure or "hPa") if key in _PRESSURES else units.speed
-    if key in _TEMPERATURES or key in _PRESSURES or ("Speed" in keys and stated):
-        return vocabulary.unit_named(stated) if stated else None
-    if sensor == "ENERGY" and len(keys) == 2:
-        return ENERGY.get(key, ("", None))[1]
-    if units.radio and key in ("Dimmer", "Battery"):
-        return None if key == "Dimmer" else "V" if units.radio == "lora" else "%"
-    known = (OF_SENSOR.get((name, key)) for name in (sensor, sensor.partition("_")[0]) if len(keys) > 1)
-    return next((unit for unit in known if unit is not None), UNITS.get(key)) or None

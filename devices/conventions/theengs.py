@@ -36,9 +36,8 @@ UNITS: Final[Mapping[str, str]] = {
     "lux": "lx", "darkness": "lx", "fer": "µS/cm", "for": "mg/m³", "co2": "ppm", "pm25": "µg/m³", "pm10": "µg/m³", "accx": "m/s²",
     "accy": "m/s²", "accz": "m/s²", "x_axis": "m/s²", "y_axis": "m/s²", "z_axis": "m/s²", "distance": "m", "impedance": "Ω", "lvl_cm": "cm",
     "lvl_in": "in", "litres": "L", "energy": "kWh", "duration": "s", "seconds": "s", "rssi": "dBm", "snr": "dB", "txpower": "dBm",
-    "tx": "dBm", "act_bpm": "bpm", "bpm": "bpm", "temperature_C": "°C", "temperature_F": "°F", "humidity": "%", "pressure_hPa": "hPa",
-    "wind_avg_km_h": "km/h", "wind_max_km_h": "km/h", "wind_avg_m_s": "m/s", "wind_max_m_s": "m/s", "wind_dir_deg": "°", "rain_mm": "mm",
-    "light_lux": "lx", "mhz": "MHz", "temperature": "°C", "moisture": "%", "current": "A", "power": "W", "pa": "Pa", "altim": "m",
+    "tx": "dBm", "act_bpm": "bpm", "bpm": "bpm",
+    "humidity": "%", "mhz": "MHz", "temperature": "°C", "moisture": "%", "current": "A", "power": "W", "pa": "Pa", "altim": "m",
     "altift": "ft", "wattsm2": "W/m²", "ac_voltage": "V", "dc_voltage": "V", "c_energy": "kWh", "t_energy": "kWh",
 }  # fmt: skip
 """What the decoder's properties, and those of radio sensors, are measured in. A number behind (`tempc2`) is another of the kind."""
@@ -57,9 +56,10 @@ NAMES: Final[Mapping[str, str]] = {
     "accy": "acceleration_y", "accz": "acceleration_z", "x_axis": "acceleration_x", "y_axis": "acceleration_y", "z_axis": "acceleration_z",
     "lvl_cm": "depth", "lvl_in": "depth", "litres": "volume", "seconds": "duration", "txpower": "tx_power", "tx": "tx_power",
     "act_bpm": "activity_heart_rate", "bpm": "heart_rate", "lowbatt": "battery_low", "mov": "movement_counter", "seq": "sequence",
-    "pressure": "brush_pressure", "temperature_C": "temperature", "temperature_F": "temperature", "packet": "packet_id",
+    "pressure": "brush_pressure", "packet": "packet_id",
     "in_ct": "entries", "out_ct": "exits", "push_ct": "pushes", "pa": "pressure", "altim": "altitude", "altift": "altitude",
-    "wattsm2": "irradiance", "c_energy": "energy_since_reset", "t_energy": "energy", "battery_V": "battery_voltage",
+    "wattsm2": "irradiance", "c_energy": "energy_since_reset", "t_energy": "energy", "light_lux": "illuminance", "light_klx": "illuminance",
+    "battery_V": "battery_voltage",
     "battery_mV": "battery_voltage",
 }  # fmt: skip
 _NUMBERED: Final = re.compile(r"(temp[cf])(\d)?(_dp|_min|_max)?")
@@ -78,7 +78,6 @@ _TEXTS: Final = frozenset({"serial", "message", "hex", "phone", "data", "binary"
 _HOUSEKEEPING: Final = frozenset(vocabulary.words("SYStoMQTT LOGtoMQTT RLStoMQTT WebUItoMQTT SSD1306toMQTT DISCtoMQTT"))
 _NAMING: Final = ("type", "model", "subtype", "channel", "id")
 """What tells the senders that one receiver hears apart, in the order in which OpenMQTTGateway makes a topic of it."""
-_PROPERTY: Final = re.compile(r"[A-Za-z]\w{0,63}")
 
 
 class _Heard(NamedTuple):
@@ -106,15 +105,7 @@ class Theengs(Convention):
             return _heard_by(levels, at)
         if "commands" in levels[1:-1] and levels[levels.index("commands", 1) + 1].startswith("MQTTto"):
             return Place("", ignored="a command to a gateway")
-        if len(levels) < 2:
-            return None
-        if levels[-2:] == ("internal", "trackersync") or (levels[-1] == "version" and GATEWAY.search(levels[-2])):
-            return Place(levels[-2], ignored="what a gateway says of itself")
-        if levels[-2] == "home_presence" and GATEWAY.search(levels[-1]):
-            return Place(levels[-1])
-        if levels[-1] not in ("LWT", "presence") or not GATEWAY.search(levels[-2]):
-            return None
-        return Place(levels[-2], role=levels[-1])
+        return _of_gateway(levels) if len(levels) > 1 else None
 
     def spot(self, topic: str, levels: tuple[str, ...], body: Body) -> Place | None:  # noqa: ARG002
         if not isinstance(body, dict) or not {"brand", "model", "model_id"} <= body.keys():
@@ -126,7 +117,7 @@ class Theengs(Convention):
             return Ignored("empty payload: a retained value was cleared", place.device)
         if place.role == "LWT":
             return [Said(place.device, ("LWT",), str(body), None, message.received, "received")]
-        if isinstance(body, str) and place.path not in ((), ("MAC",)) and _PROPERTY.fullmatch(place.path[-1]):
+        if isinstance(body, str) and place.path and _is_property(place.path[-1]):
             return self._alone(message, place, body)
         if not isinstance(body, dict):
             raise UnusableError(f"device {place.device!r}: a message must be an object; got {str(body)[:40]!r}")
@@ -175,7 +166,7 @@ class Theengs(Convention):
             return vocabulary.Name(metric, match[2] or "")
         if key in NAMES:
             return vocabulary.Name(NAMES[key], "")
-        stem = key.removesuffix(f"_{ending}") if (ending := _ending(key)) and key not in UNITS else key
+        stem = key.removesuffix(f"_{ending}") if (ending := _ending(key)) else key
         return vocabulary.name((*(one for one in path[:-1] if one != "message"), stem), units_in_keys=False)
 
     def spoken(self, metric: str, value: str) -> Value:  # noqa: ARG002
@@ -184,6 +175,18 @@ class Theengs(Convention):
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:  # noqa: ARG002
         refuse_commands(device, self.title)
+
+
+def _of_gateway(levels: tuple[str, ...]) -> Place | None:
+    """Return what a topic without a medium says, if it is a gateway's."""
+    above, last = levels[-2:]
+    if (above, last) == ("internal", "trackersync"):
+        return Place(above, ignored="what a gateway says of itself")
+    if above == "home_presence" and GATEWAY.search(last):
+        return Place(last)
+    if last not in ("LWT", "presence", "version") or not GATEWAY.search(above):
+        return None
+    return Place(above, role=last, ignored="what a gateway says of itself" if last == "version" else None)
 
 
 def _heard_by(levels: tuple[str, ...], at: int) -> Place:
@@ -220,6 +223,11 @@ def _heard(place: Place, body: dict[str, Any]) -> _Heard:
     if not device.isprintable() or len(device) > 256:
         raise UnusableError(f"device {place.device!r}: a device's name must be at most 256 printable characters; got {device[:40]!r}")
     labels = {key: told for key in LABELS if isinstance(told := body.get(key), str) and told}
+    return _Heard(device, labels, _stated(place, body))
+
+
+def _stated(place: Place, body: dict[str, Any]) -> dict[str, str | None]:
+    """Return the units that a message, its model or its medium states, where they are not those of all others."""
     units: dict[str, str | None] = {}
     if "weight" in body:
         units["weight"] = vocabulary.unit_named(str(body.get("unit", ""))) or ("g" if body.get("model_id") == "SKALE" else "kg")
@@ -234,7 +242,7 @@ def _heard(place: Place, body: dict[str, Any]) -> _Heard:
     for key in ("avg", "sum"):
         if isinstance(stated := body.get(key + "u"), str):
             units[key] = vocabulary.unit_named(stated) or stated[:20]
-    return _Heard(device, labels, units)
+    return units
 
 
 def _again(key: str, body: dict[str, Any]) -> bool:
@@ -262,6 +270,11 @@ def _unit(key: str) -> str | None:
         return UNITS[key]
     ending = _ending(key)
     return ENDINGS[ending] if ending else "%" if key == "open" else None
+
+
+def _is_property(key: str) -> bool:
+    """Return whether a topic's last level is a property's name, not a sensor's."""
+    return key in UNITS or key in NAMES or bool(_NUMBERED.fullmatch(key)) or _ending(key) is not None
 
 
 def _ending(key: str) -> str | None:

@@ -14,7 +14,7 @@ it after its next uplink, so give the command that long to be confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,8 +22,8 @@ import msgspec
 from devices import lorawan, vocabulary
 from devices.convention import Place, Said, UnusableError
 from devices.payloads import Body
-from devices.reading import Encoded, Ignored, Message, TimeSource, Value
-from devices.timestamps import Stamp, parse
+from devices.reading import Encoded, Ignored, Message, Value
+from devices.timestamps import Stamp
 
 NORMALIZED: Final[Mapping[tuple[str, ...], str]] = {
     ("soil", "depth"): "cm", ("soil", "moisture"): "%", ("soil", "temperature"): "°C", ("soil", "ec"): "dS/m", ("soil", "n"): "ppm",
@@ -41,6 +41,11 @@ _NAMES: Final[Mapping[str, tuple[str, str]]] = {
     "location.accuracy": ("location_accuracy", ""),
 }  # fmt: skip
 _LOCATION: Final[Mapping[str, str]] = {"latitude": "°", "longitude": "°", "altitude": "m", "accuracy": "m"}
+_HEARD: Final = (("rssi", "dBm"), ("snr", "dB"))
+_APPLICATION: Final = {"application_id": "application"}
+_DEVICE: Final = {"dev_eui": "dev_eui"}
+_MODEL: Final = {"brand_id": "brand", "model_id": "model", "firmware_version": "firmware"}
+_SERVICE: Final = {"service": "service"}
 _DOWNLINKS: Final = frozenset({"downlink_queued", "downlink_sent", "downlink_ack", "downlink_nack", "downlink_failed", "downlinks"})
 _KINDS: Final = frozenset({"uplink_message", "uplink_normalized", "join_accept", "location_solved", "service_data", *_DOWNLINKS,
                            "downlink_queue_invalidated"})  # fmt: skip
@@ -78,7 +83,7 @@ class ThingsStack(lorawan.Lorawan):
             return Ignored("empty payload: a retained value was cleared", place.device)
         if not isinstance(body, dict):
             raise UnusableError(f"topic {message.topic!r}: a message of The Things Stack must be an object; got {str(body)[:40]!r}")
-        kind = next((kind for kind in body if kind in _KINDS), None)
+        kind = "uplink_message" if "uplink_message" in body else next((kind for kind in body if kind in _KINDS), None)
         inner = body.get(kind or "")
         if kind is None or not isinstance(inner, (dict, list)):
             raise UnusableError(
@@ -94,28 +99,26 @@ class ThingsStack(lorawan.Lorawan):
         return Ignored("a downlink" if kind in _DOWNLINKS else f"no measurement: {kind}", place.device)
 
     def _uplink(self, message: Message, device: str, body: dict[str, Any], uplink: dict[str, Any]) -> list[Said]:
-        at = self.when(_received(uplink, body), message, device)
-        labels = _labels(body, uplink)
         number = lorawan.counter(uplink.get("f_cnt", 0 if "session_key_id" in uplink else None))  # empty fields are left out
-        if not isinstance(uplink.get("normalized_payload"), dict):  # what is normalised comes beside the uplink, under the same number
+        normalized = uplink.get("normalized_payload")
+        if not isinstance(normalized, dict):  # what is normalised comes beside the uplink, under the same number
             self.frame(device, message, number=number, port=uplink.get("f_port"), session=uplink.get("session_key_id"))
-        said = lorawan.said(uplink.get("decoded_payload"), device=device, at=at, labels=labels, sequence=number)
-        said += _normalized(uplink.get("normalized_payload"), device=device, at=at, labels=labels, sequence=number)
+        frame = lorawan.Frame(device, *self.when(_received(uplink, body), message, device), _labels(body, uplink), number)
+        said = lorawan.said(uplink.get("decoded_payload"), frame)
+        if normalized is not None:
+            said += _normalized(normalized, frame)
         if best := lorawan.loudest(uplink.get("rx_metadata")):
-            for key, unit in (("rssi", "dBm"), ("snr", "dB")):
+            for key, unit in _HEARD:
                 if lorawan.is_number(value := best[1].get(key)):
-                    said.append(Said(device, ("rx_metadata", best[0], key), value, unit, *at, labels, number))
+                    said.append(frame.says(("rx_metadata", best[0], key), value, unit))
         return said
 
     def _location(self, message: Message, device: str, body: dict[str, Any], solved: dict[str, Any]) -> list[Said]:
         location = solved.get("location")
-        at = self.when(parse(body.get("received_at")), message, device)
-        labels = _labels(body, solved)
+        frame = lorawan.Frame(device, *self.when(lorawan.moment(body.get("received_at")), message, device), _labels(body, solved))
         found = location.items() if isinstance(location, dict) else ()
         return [
-            Said(device, ("location", key), value, _LOCATION[key], *at, labels)
-            for key, value in found
-            if key in _LOCATION and lorawan.is_number(value)
+            frame.says(("location", key), value, _LOCATION[key]) for key, value in found if key in _LOCATION and lorawan.is_number(value)
         ]
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
@@ -135,30 +138,27 @@ class ThingsStack(lorawan.Lorawan):
 
 def _received(uplink: dict[str, Any], body: dict[str, Any]) -> Stamp | None:
     """Return when an uplink was received, by the part of the network that saw it first and says when."""
-    if stamp := parse(uplink.get("received_at")) or parse(body.get("received_at")):
+    if stamp := lorawan.moment(uplink.get("received_at")) or lorawan.moment(body.get("received_at")):
         return stamp
     settings, gateways = uplink.get("settings"), uplink.get("rx_metadata")
     first = gateways[0] if isinstance(gateways, list) and gateways else None
-    return next((stamp for one in (settings, first) if isinstance(one, dict) and (stamp := parse(one.get("time")))), None)
+    return next((stamp for one in (settings, first) if isinstance(one, dict) and (stamp := lorawan.moment(one.get("time")))), None)
 
 
 def _labels(body: dict[str, Any], inner: dict[str, Any]) -> dict[str, str]:
+    labels: dict[str, str] = {}
     ids = body.get("end_device_ids")
-    application = ids.get("application_ids") if isinstance(ids, dict) else None
-    return {
-        **lorawan.labels_of(application, {"application_id": "application"}),
-        **lorawan.labels_of(ids, {"dev_eui": "dev_eui"}),
-        **lorawan.labels_of(inner.get("version_ids"), {"brand_id": "brand", "model_id": "model", "firmware_version": "firmware"}),
-        **lorawan.labels_of(inner, {"service": "service"}),
-        **({"simulated": "true"} if body.get("simulated") is True else {}),
-    }
+    if isinstance(ids, dict):
+        lorawan.labels_of(ids.get("application_ids"), _APPLICATION, labels)
+        lorawan.labels_of(ids, _DEVICE, labels)
+    lorawan.labels_of(inner.get("version_ids"), _MODEL, labels)
+    lorawan.labels_of(inner, _SERVICE, labels)
+    if body.get("simulated") is True:
+        labels["simulated"] = "true"
+    return labels
 
 
-def _normalized(
-    payload: Any, *, device: str, at: tuple[int, TimeSource], labels: Mapping[str, str], sequence: int | None
-) -> Iterator[Said]:
-    """Yield the measurements of a normalised payload: an array of them, or one."""
-    for one in payload if isinstance(payload, list) else [payload]:
-        for path, value in lorawan.values(one, (), device=device):
-            if not isinstance(value, str):
-                yield Said(device, path, value, NORMALIZED.get(path) or None, *at, labels, sequence)
+def _normalized(payload: Any, frame: lorawan.Frame) -> list[Said]:
+    """Return the measurements of a normalised payload: an array of them, or one."""
+    found = [one for part in (payload if isinstance(payload, list) else [payload]) for one in lorawan.said(part, frame)]
+    return [msgspec.structs.replace(one, unit=NORMALIZED.get(one.path) or None) for one in found if not isinstance(one.value, str)]

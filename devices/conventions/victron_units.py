@@ -99,10 +99,8 @@ def unit(service: str, path: str) -> str | None:
         return known
     elements = path.split("/")
     last, above = elements[-1], elements[-2] if len(elements) > 1 else ""
-    if elements[0] == "Settings":
+    if elements[0] in ("Settings", "MicroGrid"):
         return _of_setting(elements, last, above)
-    if elements[0] == "MicroGrid":
-        return MICROGRID.get(above if last == "Value" else last)
     if not _NO_UNIT.isdisjoint(elements) or _COUNTED.search(last):
         return None
     if last == "Yield" or "Energy" in elements[:-1]:
@@ -114,7 +112,9 @@ def unit(service: str, path: str) -> str | None:
 
 
 def _of_setting(elements: list[str], last: str, above: str) -> str | None:
-    """Return the unit of a setting that stands for several: of a schedule's slot, or of a generator."""
+    """Return the unit of a setting that stands for several: of a small grid, of a schedule's slot, or of a generator."""
+    if elements[0] == "MicroGrid":
+        return MICROGRID.get(above if last == "Value" else last)
     if "Schedule" in elements:
         return None if last == "Start" and "DynamicEss" in elements else _SCHEDULE.get(last)
     if elements[1:2] in (["Generator0"], ["Generator1"]):

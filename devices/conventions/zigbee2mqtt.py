@@ -4,8 +4,8 @@ The base is `zigbee2mqtt` (also `zigbee2mqtt_2` and the like, or behind other le
 friendly name may have slashes. With the output setting `attribute` each value comes on `<base>/<name>/<attribute>`, parts of objects as
 `color-x`. `bridge/…` is never a device; `bridge/devices` teaches which features there are, in what unit, and which can be set.
 
-*Units*: what `bridge/devices` says, else what the documentation of the exposed features says. `voltage` comes in V from the mains and in mV
-from batteries: where nothing else tells, 1000 and more is mV. *Channel*: the endpoint (`state_l1` → `state` on `l1`). *Time*: `last_seen`.
+*Units*: what `bridge/devices` says, else what the documentation of the exposed features says (`zigbee2mqtt_units`). `illuminance` is in lx, but
+raw where `illuminance_lux` stands beside it. *Channel*: the endpoint (`state_l1` → `state` on `l1`). *Time*: `last_seen`.
 
 Commands: `<base>/<name>/set` with one object. A setting is the feature's name, or `state/l1`; `color.x` is a part of an object.
 """
@@ -32,6 +32,7 @@ from devices.convention import (
     split_setting,
 )
 from devices.conventions.plain_scalar import scalar
+from devices.conventions.zigbee2mqtt_units import VOLTS, documented_unit
 from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
@@ -40,20 +41,6 @@ from devices.timestamps import parse
 
 BASE: Final = "zigbee2mqtt"
 
-UNITS: Final[Mapping[str, str]] = {
-    "linkquality": "lqi", "battery": "%", "power": "W", "current": "A", "energy": "kWh", "produced_energy": "kWh", "consumed_energy": "kWh",
-    "ac_frequency": "Hz", "power_reactive": "var", "power_apparent": "VA", "illuminance_lux": "lx", "pressure": "hPa", "co2": "ppm",
-    "pm10": "µg/m³", "pm25": "µg/m³", "position": "%", "tilt": "%", "color_temp": "mired", "color_temp_startup": "mired", "countdown": "s",
-    "soil_moisture": "%", "humidity": "%", "dew_point": "°C", "angle": "°", "angle_x": "°", "angle_y": "°", "angle_z": "°", "elapsed": "ms",
-    "pi_heating_demand": "%", "valve_position": "%", "occupied_heating_setpoint": "°C", "unoccupied_heating_setpoint": "°C",
-    "occupied_cooling_setpoint": "°C", "unoccupied_cooling_setpoint": "°C", "current_heating_setpoint": "°C", "fan_speed_percent": "%",
-    "power_phase_a": "W", "power_phase_b": "W", "power_phase_c": "W", "current_phase_a": "A", "current_phase_b": "A",
-    "current_phase_c": "A",
-    "voltage_phase_a": "V", "voltage_phase_b": "V", "voltage_phase_c": "V", "water_consumed": "m³", "noise": "dB", "device_age": "d",
-    "wind_speed": "m/s", "wind_direction": "°", "mean_wind_speed": "m/s",
-}  # fmt: skip
-"""What the features of these names are measured in, by the documentation of Zigbee2MQTT's devices."""
-
 ENDPOINTS: Final = frozenset(
     vocabulary.words(
         "l1 l2 l3 l4 l5 l6 l7 l8 left right center top bottom middle top_left top_right bottom_left bottom_right center_left"
@@ -61,8 +48,6 @@ ENDPOINTS: Final = frozenset(
     )
 )
 _ABOUT: Final = frozenset({"last_seen", "device"})
-_NO_UNIT: Final = frozenset(vocabulary.words("calibration units unit precision sensitivity alarm state status mode sensor count index"))
-
 MOST_BASES: Final = 32
 MOST_DEVICES: Final = 2_000
 MOST_FEATURES: Final = 256
@@ -140,14 +125,17 @@ class Zigbee2Mqtt(Convention):
         ts, source = self.when(stamp, message, place.device)
         said: list[Said] = []
         unit_of, root, device = self._unit, "/".join(place.levels), place.device
+        raw = "illuminance" if "illuminance_lux" in body else ""
         for key, value in body.items():
             kind = value.__class__
             if key in _ABOUT:
                 continue
             if kind is float or kind is int:
-                said.append(Said(device, (key,), value, unit_of(root, device, key, value), ts, source))
+                said.append(Said(device, (key,), value, unit_of(root, device, key, value) if key != raw else None, ts, source))
             elif kind is bool or (kind is str and value):
-                said.append(Said(device, (key,), value, None, ts, source))
+                number = vocabulary.number(value) if kind is str else None
+                unit = None if number is None else unit_of(root, device, key, number)
+                said.append(Said(device, (key,), value, unit, ts, source))
             elif kind is dict or kind is list:
                 self._inside(said, place, (key,), value, (ts, source))
         return said
@@ -159,7 +147,8 @@ class Zigbee2Mqtt(Convention):
             if isinstance(value, (dict, list)):
                 self._inside(said, place, (*path, key), value, at)
             elif value is not None and value != "" and not (isinstance(value, str) and isinstance(body, list)):
-                unit = self._unit("", place.device, key, value) if isinstance(value, float) else None
+                number = isinstance(value, (int, float)) and not isinstance(value, bool)
+                unit = self._unit("", place.device, key, value) if number else None
                 said.append(Said(place.device, (*path, key), value, unit, *at))
 
     def _attribute(self, place: Place, text: str, message: Message) -> list[Said] | Ignored:
@@ -194,19 +183,8 @@ class Zigbee2Mqtt(Convention):
         if unit == "":
             if len(self._units) >= self.MOST_UNITS:
                 self._units.clear()
-            unit = self._units[key] = self._documented_unit(key)
-        return unit if unit != "V or mV" else "mV" if value >= 1000 else "V"
-
-    def _documented_unit(self, key: str) -> str | None:
-        plain = self.series((key,)).metric
-        if plain in ("voltage", "battery_voltage"):
-            return "V or mV"
-        if unit := UNITS.get(key) or UNITS.get(plain):
-            return unit
-        words = plain.split("_")
-        if not _NO_UNIT.isdisjoint(words):
-            return None
-        return "°C" if "temperature" in words else "%" if "humidity" in words else None
+            unit = self._units[key] = documented_unit(key, self.series((key,)).metric)
+        return unit if unit != VOLTS else "mV" if value >= 1000 else "V"
 
     def _bridge(self, place: Place, body: Body) -> Ignored:
         if place.path == ("devices",) and isinstance(body, list):

@@ -136,7 +136,7 @@ class ZwaveJs(Convention):
     def _object(self, message: Message, place: Place, body: dict[str, Any]) -> list[Said] | Ignored:
         check_size(place.device, body, 1)
         written = next((body[key] for key in ("time", "ts", "lastUpdate") if key in body), None)
-        timed = "value" in body or "commandClass" in body
+        timed = "value" in body or "commandClass" in body or ("time" in body and body.keys() <= _BESIDE)
         value: Any = body.get("value") if timed else body
         unit = _word(body.get("unit")) if timed else None
         if isinstance(value, dict) and value.keys() == {"value", "unit"}:
@@ -244,6 +244,8 @@ class ZwaveJs(Convention):
         return name.metric == metric and channel in ("", name.channel)
 
 
+_BESIDE: Final = frozenset({"time", "nodeName", "nodeLocation"})
+"""What stands beside a value; where it stands alone, the value is unknown: the gateway leaves it out."""
 _LABELS: Final[Mapping[str, str]] = {"label": "label", "nodeName": "node_name", "nodeLocation": "node_location"}
 
 

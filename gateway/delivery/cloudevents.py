@@ -40,6 +40,7 @@ def _reading(kept: ReadingKept, where: str) -> ReadingEvent:
         raw_unit=reading.raw_unit,
         time_source=reading.time_source,
         labels=dict(sorted(reading.labels.items())),
+        sequence=reading.sequence,
     )
     return ReadingEvent(id=str(kept.id), source=where, subject=reading.device, time=rfc3339(reading.ts), data=data)
 

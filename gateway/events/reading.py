@@ -32,6 +32,7 @@ class Reading(Struct, frozen=True, kw_only=True):
         str, Meta(description="Why the reading has its time: `device`, `received` and the like; there may be further words")
     ]
     labels: dict[str, str]
+    sequence: Annotated[int | None, Meta(description="The dialect's own number of the message; null where it has none")] = None
 
 
 class ReadingEvent(TimedEvent, frozen=True, kw_only=True, tag="sluice.reading.v1"):

@@ -17,9 +17,9 @@ from gateway.store.values import SOURCES, Stored, pack
 Raw = Literal["all", "changes", "none"]
 """Which readings get a row (`history.raw`): every one, those whose value differs from the one before, or none."""
 
-Row = tuple[int, int, int, Stored, str | None, Stored | None, str | None, int, int | str]
+Row = tuple[int, int, int, Stored, str | None, Stored | None, str | None, int, int | str, int | None]
 
-_INSERT = "INSERT OR IGNORE INTO readings VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR IGNORE INTO readings VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Readings:
@@ -47,6 +47,9 @@ class Readings:
                 self._book.retain(reading, reading_id)
                 continue
             series = held.get((reading.device, reading.metric, reading.channel)) or self._book.open(reading)
+            if reading.labels is not series.labels and reading.labels != series.labels:
+                self._book.label(series, reading)
+                self._totals[totals.LABELS] += 1
             value = reading.value
             packed: Stored = pack(value) if type(value) is not float or value != value else value  # noqa: PLR0124  # NaN
             if reading_id <= series.last_id:
@@ -132,4 +135,5 @@ def _row(series: Series, reading: Reading, reading_id: int, packed: Stored) -> R
         None if raw_unit == unit else raw_unit or "",
         reading.received - reading.ts,
         SOURCES.get(reading.time_source, reading.time_source),
+        reading.sequence,
     )

@@ -13,7 +13,7 @@ from gateway.store import totals
 from gateway.store.effects import ReadingKept
 from gateway.store.values import source, unpack
 
-COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source"
+COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source, sequence"
 
 
 class Identity(NamedTuple):
@@ -25,41 +25,42 @@ class Identity(NamedTuple):
     key: str
     unit: str | None
     convention: str
+    labels: dict[str, str]
 
 
 class Rows:
-    """Makes readings of rows. Series are looked up once; labels are the device's at the time of reading the row."""
+    """Makes readings of rows. Series are looked up once; labels are the series' at the time of reading the row."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._series: dict[int, Identity] = {}
-        self._labels: dict[str, dict[str, str]] = {}
-        self._learned = -1
+        self._labelled = -1
 
     def kept(self, rows: Sequence[tuple[Any, ...]]) -> list[ReadingKept]:
         """Give the readings of rows selected as `COLUMNS`."""
+        self._drop_relabelled()
         self._look_up({row[1] for row in rows})
-        labels, series = self._current_labels(), self._series
-        return [_kept(row, series[row[1]], labels) for row in rows]
+        return [_kept(row, self._series[row[1]]) for row in rows]
 
     def _look_up(self, wanted: Iterable[int]) -> None:
         for one in wanted:
             if one not in self._series:
-                query = "SELECT device, metric, channel, key, unit, convention FROM series WHERE id = ?"
-                self._series[one] = Identity(*self._connection.execute(query, (one,)).fetchone())
+                query = "SELECT device, metric, channel, key, unit, convention, labels FROM series WHERE id = ?"
+                found = [*self._connection.execute(query, (one,)).fetchone()]
+                found[-1] = msgspec.json.decode(found[-1], type=dict[str, str])
+                self._series[one] = Identity(*found)
 
-    def _current_labels(self) -> dict[str, dict[str, str]]:
-        row = self._connection.execute("SELECT value FROM totals WHERE term = ?", (totals.DEVICES,)).fetchone()
-        learned = row[0] if row else 0
-        if learned != self._learned:
-            found = self._connection.execute("SELECT device, labels FROM devices WHERE labels != '{}'")
-            self._labels = {device: msgspec.json.decode(labels, type=dict[str, str]) for device, labels in found}
-            self._learned = learned
-        return self._labels
+    def _drop_relabelled(self) -> None:
+        """Look all series up anew after labels have changed."""
+        row = self._connection.execute("SELECT value FROM totals WHERE term = ?", (totals.LABELS,)).fetchone()
+        labelled = row[0] if row else 0
+        if labelled != self._labelled:
+            self._series.clear()
+            self._labelled = labelled
 
 
-def _kept(row: tuple[Any, ...], series: Identity, labels: dict[str, dict[str, str]]) -> ReadingKept:
-    reading_id, _, ts, stored, own_unit, raw, own_raw_unit, delay, time_source = row
+def _kept(row: tuple[Any, ...], series: Identity) -> ReadingKept:
+    reading_id, _, ts, stored, own_unit, raw, own_raw_unit, delay, time_source, sequence = row
     unit = series.unit if own_unit is None else own_unit or None
     value = unpack(stored)
     return ReadingKept(
@@ -77,6 +78,7 @@ def _kept(row: tuple[Any, ...], series: Identity, labels: dict[str, dict[str, st
             received=ts + delay,
             time_source=source(time_source),
             convention=series.convention,
-            labels=labels.get(series.device, {}),
+            labels=series.labels,
+            sequence=sequence,
         ),
     )

@@ -13,18 +13,19 @@ APPLICATION = 0x536C7565
 DDL = """
 -- One row per (device, metric, channel). Values are typed as values.py says. `state_id` is the reading that set last_*, `last_id` the
 -- newest one taken live, `heard_id` the newest of those that are not belated (see effects.py); `live_ts` and `mark` (the last kept
--- live value; NULL: keep the next) serve `history.raw: changes`.
+-- live value; NULL: keep the next) serve `history.raw: changes`; `labels` are the newest reading's, as JSON.
 CREATE TABLE series(
   id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, channel TEXT NOT NULL, key TEXT NOT NULL, unit TEXT,
   convention TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER, last_value, last_unit TEXT, last_ts INTEGER NOT NULL,
   last_retained INTEGER NOT NULL, state_id INTEGER NOT NULL, last_id INTEGER NOT NULL, heard_id INTEGER NOT NULL,
-  live_ts INTEGER NOT NULL, mark, count INTEGER NOT NULL, kept INTEGER NOT NULL, UNIQUE(device, metric, channel));
+  live_ts INTEGER NOT NULL, mark, count INTEGER NOT NULL, kept INTEGER NOT NULL, labels TEXT NOT NULL DEFAULT '{}',
+  UNIQUE(device, metric, channel));
 
 -- `unit` only where it is not the series' own ('' for none); raw_* only where they differ; `delay` is received - ts, in ns; time_source as
--- in values.py. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
+-- in values.py; `sequence` the dialect's own number. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
 CREATE TABLE readings(
   id INTEGER PRIMARY KEY, series INTEGER NOT NULL, ts INTEGER NOT NULL, value NOT NULL, unit TEXT, raw_value, raw_unit TEXT,
-  delay INTEGER NOT NULL, time_source NOT NULL);
+  delay INTEGER NOT NULL, time_source NOT NULL, sequence INTEGER);
 
 -- The index by series and time, made in bulk: a block is a stretch of readings, a span lists one series' ids in it (int64, native order).
 CREATE TABLE blocks(id INTEGER PRIMARY KEY, last INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL);
@@ -62,7 +63,9 @@ CREATE TABLE totals(term TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID
 
 FROM_1 = """
 ALTER TABLE series ADD COLUMN heard_id INTEGER NOT NULL DEFAULT -1;
-UPDATE series SET heard_id = last_id;
+ALTER TABLE series ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
+UPDATE series SET heard_id = last_id, labels = coalesce((SELECT labels FROM devices WHERE devices.device = series.device), '{}');
+ALTER TABLE readings ADD COLUMN sequence INTEGER;
 ALTER TABLE dead_letters ADD COLUMN flags INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE dead_letters ADD COLUMN state TEXT NOT NULL DEFAULT 'dead';
 ALTER TABLE dead_letters ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
@@ -72,7 +75,10 @@ ALTER TABLE dead_letters ADD COLUMN outcome TEXT NOT NULL DEFAULT '';
 ALTER TABLE dead_letters ADD COLUMN keys TEXT NOT NULL DEFAULT '[]';
 UPDATE dead_letters SET flags = 8 WHERE reason LIKE 'the payload is larger than limits.payload%';
 """
-"""Brings schema 1 up to 2, which tells what became of dead letters. Schema 1 knew an oversized message (flag 8) by its reason alone."""
+"""Brings schema 1 up to 2, which has labels by series and sequence numbers, and tells what became of dead letters.
+
+Schema 1 knew an oversized message (flag 8) by its reason alone.
+"""
 
 
 class StoreError(Exception):

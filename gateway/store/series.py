@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,7 +16,7 @@ CACHED = 100_000
 
 _COLUMNS = (
     "id, key, unit, convention, first_seen, last_seen, last_value, last_unit, last_ts, last_retained, state_id, last_id, heard_id,"
-    " live_ts, mark, count, kept"
+    " live_ts, mark, count, kept, labels"
 )
 _SAVE = """UPDATE series SET last_seen = ?, last_value = ?, last_unit = ?, last_ts = ?, last_retained = ?, state_id = ?, last_id = ?,
   heard_id = ?, live_ts = ?, mark = ?, count = ?, kept = ? WHERE id = ?"""
@@ -41,6 +42,7 @@ class Series(msgspec.Struct):
     mark: Stored | None
     count: int
     kept: int
+    labels: Mapping[str, str]
 
     def show(self, reading: Reading, reading_id: int, value: Stored) -> bool:
         """Make the reading the last known state if it is newer: by event time, a live one before a retained one, then by id.
@@ -93,8 +95,16 @@ class SeriesBook:
                 " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
                 (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
             ).fetchone()
-        series = self.held[identity] = Series(*row)
+        fields = [*row]
+        fields[-1] = msgspec.json.decode(row[-1], type=dict[str, str])
+        series = self.held[identity] = Series(*fields)
         return series
+
+    def label(self, series: Series, reading: Reading) -> None:
+        """Keep the reading's labels as its series'."""
+        series.labels = reading.labels
+        text = msgspec.json.encode(reading.labels, order="sorted").decode()
+        self._connection.execute("UPDATE series SET labels = ? WHERE id = ?", (text, series.id))
 
     def show(self, series: Series, reading: Reading, reading_id: int, value: Stored) -> None:
         """Make the reading its series' last known state if it is newer."""

@@ -172,7 +172,6 @@ class Store:
     def _learn(self, device: DeviceLearned) -> None:
         labels = msgspec.json.encode(device.labels, order="sorted").decode()
         self._connection.execute(_LEARN, (device.device, device.convention, device.base, labels, device.at, device.at))
-        self._totals[totals.DEVICES] += 1
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

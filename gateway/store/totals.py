@@ -20,8 +20,8 @@ EFFECTS_SYNCED = "effects synced"
 
 DEAD_LETTERS = "dead letters"
 DEAD_LETTERS_TRIMMED_TO = "dead letters trimmed to"
-DEVICES = "devices learned"
-"""Goes up with every write to `devices`: readers that hold labels look at it."""
+LABELS = "labels changed"
+"""Goes up when a series' labels change: readers that hold labels look at it."""
 
 
 class Totals:

@@ -61,6 +61,7 @@ def test_history_lists_readings_in_order(reader):
         "raw_value": 49.1,
         "raw_unit": "°C",
         "time_source": "device",
+        "sequence": None,
     }
     assert json.loads(json.dumps(document)) == document
 
