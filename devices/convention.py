@@ -154,6 +154,16 @@ class Convention(ABC):
         """Return the reading a device will give once it did what `setting` says: what our own decoding makes of such a report."""
         return (self.report(device, setting_path(setting), value),)
 
+    def told(self, device: str, settings: Mapping[str, Value]) -> tuple[dict[str, Any], tuple[Expected, ...]]:
+        """Return one object that says all settings, for a dialect whose commands are objects, and what will confirm it. Raises CommandError."""
+        body: dict[str, Any] = {}
+        expects: list[Expected] = []
+        for setting, value in settings.items():
+            refuse_toggle(device, setting, value)
+            put(body, setting_path(setting), value, device=device, setting=setting)
+            expects += self.confirms(device, setting, value)
+        return body, tuple(expects)
+
     def report(self, device: str, path: tuple[str, ...], value: Value, unit: str | None = None) -> Expected:
         """Return how a value that a device reports under this path would read."""
         one = self.normalise([Said(device, path, value, unit, 0, "received")], Message("", b"", 0))[0]

@@ -29,8 +29,6 @@ from devices.convention import (
     Said,
     UnusableError,
     check_size,
-    put,
-    refuse_toggle,
     remember,
     setting_path,
 )
@@ -111,16 +109,6 @@ class Lorawan(Convention):
     def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
         path = setting_path(setting)
         return (self.report(device, path, value, unit_of(path, value)),)
-
-    def told(self, device: str, settings: Mapping[str, Value]) -> tuple[dict[str, Any], tuple[Expected, ...]]:
-        """Return the object that a device's encoder is given for these settings, and what will confirm it. Raises CommandError."""
-        body: dict[str, Any] = {}
-        expects: list[Expected] = []
-        for setting, value in settings.items():
-            refuse_toggle(device, setting, value)
-            put(body, setting_path(setting), value, device=device, setting=setting)
-            expects += self.confirms(device, setting, value)
-        return body, tuple(expects)
 
 
 def address(base: str) -> tuple[str, int]:

@@ -25,14 +25,13 @@ def inventory_table(devices: Sequence[DeviceState], profiles: Profiles, *, now: 
     if not devices:
         return Text("no device has been seen yet")
     table = Table(show_lines=True)
-    for name in ("device", "convention", "metric", "last value", "last seen", "labels"):
+    for name in ("device", "convention", "last values", "last seen", "labels"):
         table.add_column(name, overflow="fold")
     for device in devices:
         table.add_row(
             Text(shown(device.device)),
             Text(shown(device.convention)),
-            Text("\n".join(_metric(one) for one in device.series)),
-            Text("\n".join(_value(one) for one in device.series)),
+            Text("\n".join(f"{_metric(one)}  {_value(one)}" for one in device.series)),
             _last_seen(device, profiles, now),
             Text("\n".join(shown(f"{name}={value}") for name, value in sorted(device.labels.items()))),
         )
@@ -45,7 +44,7 @@ def _overdue(device: DeviceState, interval: float | None, now: int) -> bool:
 
 
 def _last_seen(device: DeviceState, profiles: Profiles, now: int) -> Text:
-    text = ago(device.last_seen, now)
+    text = ago(device.last_seen, now) + (f"\n{device.missed} missed" if device.missed else "")
     if _overdue(device, profiles.of(device.device, device.convention).interval, now):
         return Text(f"{text}\noverdue", style="yellow")
     return Text(text)
@@ -62,6 +61,7 @@ def _device(device: DeviceState, profiles: Profiles, now: int) -> dict[str, Any]
         "last_seen": device.last_seen,
         "interval": interval,
         "overdue": _overdue(device, interval, now),
+        "missed": device.missed,
         "metrics": [_series(one) for one in device.series],
     }
 

@@ -16,6 +16,7 @@ Commands: a cloud-to-device message with one object for all settings, which the 
 
 from __future__ import annotations
 
+import binascii
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -23,16 +24,19 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from devices.convention import MOST_READINGS, Place, Said, UnusableError, check_size, put, refuse_toggle, setting_path
+from devices import payloads, vocabulary
+from devices.convention import MOST_READINGS, Place, Said, UnusableError, check_size
 from devices.conventions.plain_json import PlainJson
 from devices.conventions.plain_scalar import scalar
 from devices.payloads import Body
-from devices.reading import Encoded, Expected, Ignored, Message, Reading, Value
+from devices.reading import Encoded, Ignored, Message, Reading, Value
 from devices.tagged import apart
-from devices.timestamps import parse
+from devices.timestamps import Stamp, parse
 
 COMPONENT: Final = "$.sub"
 _CREATED: Final = ("iothub-creation-time-utc", "$.ctime", "iothub-app-iothub-creation-time-utc")
+_CLAIMS: Final = frozenset({"deviceId", "DeviceId", "deviceID", "DeviceID", "device_id", "deviceid"})
+"""Keys under which a device says again who it is."""
 _DEVICE: Final = "iothub-connection-device-id"
 _MODULE: Final = "iothub-connection-module-id"
 _EVENTS: Final = "Microsoft.Devices."
@@ -85,19 +89,22 @@ class AzureIot(PlainJson):
             return Ignored("empty payload", place.device)
         if place.role == "twin":
             return self._twin(message, place, body)
-        if events := _events(body):
-            return self._delivered(message, place, events)
-        if place.role == "routed":
-            return self._telemetry(message, place.device, *_unwrapped(place.device, body))
+        if not self.marks.isdisjoint(body) or isinstance(body, list):
+            if events := _events(body):
+                return self._delivered(message, place, events)
+            if _sender(body):
+                return self._telemetry(message, place.device, *_unwrapped(place.device, body))
         return self._telemetry(message, place.device, _properties(place.levels[0] if place.levels else ""), body)
 
-    def _telemetry(self, message: Message, device: str, properties: Mapping[str, str], body: Body) -> list[Said] | Ignored:
+    def _telemetry(self, message: Message, device: str, properties: Properties, body: Body) -> list[Said] | Ignored:
         if isinstance(body, str):
             value, unit = scalar(body)
             if value is None:
                 return Ignored(f"no value: {body[:40]}", device)
             said: list[Said] | Ignored = [Said(device, ("value",), value, unit, message.received, "received")]
         else:
+            if isinstance(body, dict) and not _CLAIMS.isdisjoint(body):
+                body = {key: value for key, value in body.items() if key not in _CLAIMS}
             said = super().decode(message, Place(device, role="claimed"), body)
         return said if isinstance(said, Ignored) else self._marked(said, message, properties)
 
@@ -116,22 +123,22 @@ class AzureIot(PlainJson):
             raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("an event that says no value", place.device)
 
-    def _marked(self, said: list[Said], message: Message, properties: Mapping[str, str]) -> list[Said]:
-        """Return what was said with the message's own time and labels, and a geopoint's altitude in metres."""
-        stamp = next((stamp for key in _CREATED if (stamp := parse(properties.get(key)))), None)
-        labels = {key: text for key, text in properties.items() if not key.startswith(("$.", "iothub-"))}
-        if component := properties.get(COMPONENT):
-            labels["component"] = component
-        points = {one.path[:-1] for one in said if one.path[-1] == "lat"} & {one.path[:-1] for one in said if one.path[-1] == "lon"}
-        if stamp is None and not labels and not points:
+    def _marked(self, said: list[Said], message: Message, properties: Properties) -> list[Said]:
+        """Return what was said with the message's own time and labels."""
+        stamp, labels = properties.created, properties.labels
+        if stamp is None and not labels:
             return said
         marked = []
         for one in said:
             late = stamp is not None and one.source == "received"
             ts, source = self.when(stamp, message, one.device) if late else (one.ts, one.source)
-            unit = "m" if one.path[-1] == "alt" and one.path[:-1] in points else one.unit
-            marked.append(msgspec.structs.replace(one, ts=ts, source=source, labels=labels, unit=unit))
+            marked.append(msgspec.structs.replace(one, ts=ts, source=source, labels=labels))
         return marked
+
+    def series(self, path: tuple[str, ...]) -> vocabulary.Name:
+        """Return the name of a path; the altitude of a geopoint (`{"lat": …, "lon": …, "alt": …}`) is in metres."""
+        named = super().series(path)
+        return msgspec.structs.replace(named, unit="m") if path[-1] == "alt" and len(path) > 1 else named
 
     def _twin(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
         if not isinstance(body, dict):
@@ -151,13 +158,8 @@ class AzureIot(PlainJson):
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
         """Return one message for all settings, as the device's next telemetry will report them."""
-        body: dict[str, Any] = {}
-        expects: list[Expected] = []
-        for setting, value in settings.items():
-            refuse_toggle(device, setting, value)
-            put(body, setting_path(setting), value, device=device, setting=setting)
-            expects += self.confirms(device, setting, value)
-        return [Encoded(f"{base}/messages/devicebound/", msgspec.json.encode(body), tuple(expects))]
+        body, expects = self.told(device, settings)
+        return [Encoded(f"{base}/messages/devicebound/", msgspec.json.encode(body), expects)]
 
 
 def _hub(levels: tuple[str, ...]) -> Place:
@@ -170,18 +172,32 @@ def _hub(levels: tuple[str, ...]) -> Place:
     return Place("", ignored="a command to a device" if command else f"the hub's own: {'/'.join(levels[1:])[:60]}")
 
 
-@lru_cache(maxsize=10_000)
-def _properties(bag: str) -> Mapping[str, str]:
-    """Return the properties that stand URL-encoded behind a topic.
+class Properties(msgspec.Struct, frozen=True):
+    """What a message's properties say: labels, among them its component, and when it was made."""
 
-    >>> _properties("%24.ct=application%2Fjson&alarm=high")
-    {'$.ct': 'application/json', 'alarm': 'high'}
+    labels: dict[str, str]
+    created: Stamp | None
+
+    @classmethod
+    def of(cls, properties: Mapping[str, str]) -> Properties:
+        labels = {key: text for key, text in properties.items() if not key.startswith(("$.", "iothub-"))}
+        if component := properties.get(COMPONENT):
+            labels["component"] = component
+        return cls(labels, next((stamp for key in _CREATED if (stamp := parse(properties.get(key)))), None))
+
+
+@lru_cache(maxsize=10_000)
+def _properties(bag: str) -> Properties:
+    """Return what the properties say that stand URL-encoded behind a topic.
+
+    >>> _properties("%24.ct=application%2Fjson&alarm=high").labels
+    {'alarm': 'high'}
     """
     try:
         pairs = parse_qsl(bag.removeprefix("?"), max_num_fields=MOST_PROPERTIES)
     except ValueError:
-        return {}
-    return {key[:64]: value[:128] for key, value in pairs if key.isprintable() and value.isprintable()}
+        pairs = []
+    return Properties.of({key[:64]: value[:128] for key, value in pairs if key.isprintable() and value.isprintable()})
 
 
 def _kind(event: Any) -> str:
@@ -212,17 +228,27 @@ def _sender(body: Body) -> str | None:
     return f"{device}/{module}" if isinstance(module, str) and module else device
 
 
-def _unwrapped(device: str, body: Body) -> tuple[dict[str, str], Body]:
-    """Return properties and body of a message that the hub routed. Raises UnusableError for a body that is no JSON."""
+def _unwrapped(device: str, body: Body) -> tuple[Properties, Body]:
+    """Return properties and body of a message that the hub routed. Raises UnusableError for a body that is no JSON, nor JSON in base64."""
     assert isinstance(body, dict)
     system, own, inner = body["systemProperties"], body.get("properties"), body["body"]
     properties = {key: text[:128] for key, text in own.items() if isinstance(text, str)} if isinstance(own, dict) else {}
     for key, ours in (("iothub-enqueuedtime", _CREATED[0]), ("iothub-creation-time-utc", _CREATED[0]), ("dt-subject", COMPONENT)):
         if isinstance(system.get(key), str):
             properties[ours] = system[key][:128]
+    if isinstance(inner, str):
+        inner = _decoded(inner)
     if isinstance(inner, (dict, list)):
-        return properties, inner
+        return Properties.of(properties), inner
     raise UnusableError(f"device {device!r}: a routed message's body must be JSON (contentType application/json); got {str(inner)[:40]!r}")
+
+
+def _decoded(text: str) -> Body | None:
+    """Return what is in a body that came in base64, since its sender did not say that it is JSON in UTF-8; None for what is not."""
+    try:
+        return payloads.read(binascii.a2b_base64(text, strict_mode=True))
+    except (ValueError, payloads.UnreadableError):
+        return None
 
 
 def _reported(properties: Any, path: tuple[str, ...], *, device: str) -> Iterator[tuple[tuple[str, ...], Value]]:

@@ -32,14 +32,11 @@ from devices.convention import (
     Said,
     UnusableError,
     check_size,
-    put,
-    refuse_toggle,
-    setting_path,
 )
 from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
-from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
+from devices.reading import Encoded, Ignored, Message, TimeSource, Value
 from devices.timestamps import parse
 
 ENVELOPES: Final = frozenset(
@@ -304,13 +301,8 @@ class PlainJson(Convention):
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
         """Return one object for all settings. A setting is a key as the device writes it, or `metric/channel`: an object in an object."""
-        body: dict[str, Any] = {}
-        expects: list[Expected] = []
-        for setting, value in settings.items():
-            refuse_toggle(device, setting, value)
-            put(body, setting_path(setting), value, device=device, setting=setting)
-            expects += self.confirms(device, setting, value)
-        return [Encoded(f"{base}/set", msgspec.json.encode(body), tuple(expects))]
+        body, expects = self.told(device, settings)
+        return [Encoded(f"{base}/set", msgspec.json.encode(body), expects)]
 
 
 def _first(body: dict[str, Any], keys: tuple[str, ...]) -> Any:

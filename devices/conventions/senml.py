@@ -42,6 +42,7 @@ OLDER: Final[Mapping[str, str]] = {"sv": "vs", "bv": "vb", "ver": "bver"}
 """What fields were called in the drafts before draft-ietf-core-senml-00, and in LwM2M 1.0 (OMA-TS-LightweightM2M-V1_0, 6.4.4)."""
 _VALUED: Final = frozenset({*VALUES, "s"})
 _NUMBERS: Final = (int, float)
+_OBJECTS: Final = frozenset({dict})
 MOST_FORMS: Final = 4_096
 _RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
     **dict.fromkeys(("n", "bn", "u", "bu", "vs", "vd"), ((str,), "must be text")),
@@ -52,8 +53,9 @@ _RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 VERSION: Final = 10
 RELATIVE: Final = 2**28
 """Times below this many seconds are reckoned from now (RFC 8428, section 4.5.3)."""
-_ROUNDED: Final = 2**20
-"""Fractions of fewer seconds than this are right to the ns when they are rounded; beyond, a float's digits decide."""
+_EXACT: Final = 2**20
+_FAR: Final = 2**40
+"""A float holds fewer seconds than the first to the ns, a time of day to the µs, and beyond the second no time that anybody means."""
 
 UNITS: Final[Mapping[str, str]] = {
     "Cel": "°C", "/100": "%", "EL": "s", "deg": "°", "/": "1", "Ohm": "Ω", "l": "L", "l/s": "L/s", "m2": "m²", "m3": "m³", "m3/s": "m³/s",
@@ -221,7 +223,7 @@ def _pack(body: Body) -> list[dict[str, Any]] | None:
     elif isinstance(body, dict) and "e" in body:
         body = _older(body)
     records: list[Any] = body if isinstance(body, list) else [body]
-    if not records or not {dict}.issuperset(map(type, records)) or all(map(_VALUED.isdisjoint, records)):
+    if not records or not _OBJECTS.issuperset(map(type, records)) or all(map(_VALUED.isdisjoint, records)):
         return None
     return records if _is_named(records, alone=body is not records) else None
 
@@ -274,17 +276,14 @@ def _refuse(topic: str, index: int, field: str, rule: str, got: Any) -> NoReturn
 
 
 def _ns(seconds: float) -> int:
-    """Return seconds as ns, none of which a fraction loses.
+    """Return seconds as ns: a fraction is what its digits say, as far as a float holds them.
 
     >>> _ns(1276020076.001), _ns(-0.1), _ns(3)
     (1276020076001000000, -100000000, 3000000000)
     """
-    if seconds.__class__ is int or -_ROUNDED < seconds < _ROUNDED:
+    if seconds.__class__ is int or -_EXACT < seconds < _EXACT:
         return round(seconds * SECOND)
-    whole, _, fraction = repr(seconds).partition(".")
-    if whole.isdigit() and fraction.isdigit():
-        return int(whole + (fraction + "000000000")[:9])
-    return int(Decimal(repr(seconds)) * SECOND)
+    return round(seconds * 1e6) * 1000 if -_FAR < seconds < _FAR else int(seconds) * SECOND
 
 
 def _when(ns: int, received: int) -> tuple[int, TimeSource]:

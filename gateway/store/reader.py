@@ -146,9 +146,11 @@ class StoreReader:
         series: dict[str, list[SeriesState]] = {}
         with self.snapshot():
             learned = {row[0]: row[1:] for row in self._connection.execute("SELECT * FROM devices")}
+            missed = dict(self._connection.execute("SELECT device, value FROM counters WHERE stage = 'normalise' AND term = 'missed'"))
             for one in self.series():
                 series.setdefault(one.device, []).append(one)
-        return [_device(name, learned.get(name), series.get(name, [])) for name in sorted(learned.keys() | series.keys())]
+        names = sorted(learned.keys() | series.keys())
+        return [_device(name, learned.get(name), series.get(name, []), missed.get(name, 0)) for name in names]
 
     # What flows decided
 
@@ -292,7 +294,7 @@ class StoreReader:
             yield _DECODERS[kind].decode(body)
 
 
-def _device(name: str, learned: tuple[Any, ...] | None, series: list[SeriesState]) -> DeviceState:
+def _device(name: str, learned: tuple[Any, ...] | None, series: list[SeriesState], missed: int) -> DeviceState:
     convention, base, labels, first, last = learned or (series[0].convention, "", "{}", series[0].first_seen, None)
     seen = [one.last_seen for one in series if one.last_seen is not None]
     return DeviceState(
@@ -302,6 +304,7 @@ def _device(name: str, learned: tuple[Any, ...] | None, series: list[SeriesState
         labels=msgspec.json.decode(labels),
         first_seen=min([first, *(one.first_seen for one in series)]),
         last_seen=max(seen, default=last),
+        missed=missed,
         series=series,
     )
 

@@ -29,7 +29,7 @@ class SeriesState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
-    """A device as it has been seen: `base` is where it takes commands ("" for nowhere)."""
+    """A device as it has been seen: `base` is where it takes commands ("" for nowhere), `missed` what its messages' numbers left out."""
 
     device: str
     convention: str
@@ -37,6 +37,7 @@ class DeviceState(msgspec.Struct, frozen=True, kw_only=True):
     labels: dict[str, str]
     first_seen: int
     last_seen: int | None
+    missed: int
     series: list[SeriesState]
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from devices.profile import Profile, Profiles
 from gateway.history import Question, answer, duration, history_document, moment, show
 from gateway.inventory import inventory_document, inventory_table
-from gateway.store.effects import DeviceLearned
+from gateway.store.effects import Counted, DeviceLearned
 from gateway.store.reader import StoreReader
 from gateway.store.store import Store
 
@@ -116,6 +116,15 @@ def test_devices_are_listed_with_their_last_values(reader):
     assert "50 °C" in text
     assert "ago" in text
     assert "no device" in printed(inventory_table([], Profiles(), now=T0))
+
+
+def test_what_a_device_missed_is_shown(path):
+    """A gap in a device's own numbers stands beside the device."""
+    with Store(path) as store:
+        store.write([DeviceLearned("node", "sparkplug_b", "", {}, T0), Counted("normalise", "", "node", "missed", 3)])
+    with StoreReader(path) as reader:
+        assert [one["missed"] for one in inventory_document(reader.devices(), Profiles(), now=T0)["devices"]] == [3]
+        assert "3 missed" in printed(inventory_table(reader.devices(), Profiles(), now=T0))
 
 
 def test_device_that_is_silent_for_long_is_overdue(reader):
