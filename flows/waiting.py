@@ -55,15 +55,19 @@ class Waiting:
         self._held = [msgspec.convert(one, _One) for one in state.get("held", [])]
         self._released = [msgspec.convert(one, _One) for one in state.get("released", [])]
         self._size = sum(one.size for one in self._held)
+        self._streams = {one.stream for one in self._held}
 
     def hold(self, message: Message, why: Held, *, now: int) -> None:
         """Keep a message until its stream is born; `now` is the journal's time."""
         one = _One(why.stream, why.device, why.reason, now, message.topic, message.payload, message.received, message.retained, why.anyway)
         self._held.append(one)
         self._size += one.size
+        self._streams.add(one.stream)
 
     def release(self, born: set[str]) -> None:
         """Let the messages of these streams be read again."""
+        if self._streams.isdisjoint(born):
+            return
         self._released += [one for one in self._held if one.stream in born]
         self._keep(one for one in self._held if one.stream not in born)
 
@@ -88,6 +92,7 @@ class Waiting:
     def _keep(self, kept: Iterable[_One]) -> None:
         self._held = list(kept)
         self._size = sum(one.size for one in self._held)
+        self._streams = {one.stream for one in self._held}
 
     def snapshot(self) -> dict[str, Any]:
         return {

@@ -25,12 +25,11 @@ def inventory_table(devices: Sequence[DeviceState], profiles: Profiles, *, now: 
     if not devices:
         return Text("no device has been seen yet")
     table = Table(show_lines=True)
-    for name in ("device", "convention", "last values", "last seen", "labels"):
+    for name in ("device", "last values", "last seen", "labels"):
         table.add_column(name, overflow="fold")
     for device in devices:
         table.add_row(
-            Text(shown(device.device)),
-            Text(shown(device.convention)),
+            Text.assemble(shown(device.device), "\n", (shown(device.convention), "dim")),
             Text("\n".join(f"{_metric(one)}  {_value(one)}" for one in device.series)),
             _last_seen(device, profiles, now),
             Text("\n".join(shown(f"{name}={value}") for name, value in sorted(device.labels.items()))),

@@ -59,7 +59,7 @@ class AzureIot(PlainJson):
         " `broker.subscribe: [{topic: '#'}, {topic: '$iothub/#'}]`, since `#` leaves out topics that begin with `$`."
     )
     owns = True
-    marks = frozenset({"systemProperties", "eventType"})
+    marks = frozenset({"systemProperties", "eventType", "specversion"})
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
         if levels[0] in ("$iothub", "$dps"):

@@ -8,7 +8,8 @@ the gateway's web page: name it `milesight/$devEUI/uplink`. On any other topic t
 A message is what the decoder made, alone, or beside or as `object` in the gateway's message. *Readings* are all of it but what says in words
 which device it is; values of a `history`, which the device sends late, are values at their own `timestamp`. *Units* are the decoders': where
 one name has several (`current` in mA at a socket, in A at a current transformer; `pressure` of air in hPa, of a pipe in kPa), what else the
-sensor measures tells. *Device*: the DevEUI, where the message has one, else the topic's level. *Time*: the sensor's, where it has a clock, else the gateway's.
+sensor measures tells. *Device*: the DevEUI, where the message has one, else the topic's level. *Time*: the sensor's, where it has a clock,
+else the gateway's.
 
 There are no commands: where a gateway listens for them, and in which form, differs with its firmware and its set-up.
 """

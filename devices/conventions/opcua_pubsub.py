@@ -33,6 +33,8 @@ TOPICS: Final = frozenset(
 OPERATIONAL: Final = 2
 """The PubSubState of a publisher that runs (OPC 10000-14, 6.2.1)."""
 EVENTS: Final = ("ua-event", "ua-condition")
+OF_DATA: Final = frozenset({"ua-data", "ua-keyframe", "ua-deltaframe", *EVENTS})
+"""Types of messages with fields: of a network message, or of a data set message without one."""
 ABOUT: Final = frozenset(
     vocabulary.words(
         "EventId EventType SourceNode SourceName Time ReceiveTime LocalTime ConditionId BranchId ConditionClassId ClientUserId"
@@ -89,13 +91,13 @@ class OpcUaPubSub(Convention):
             if not isinstance(network, dict):
                 raise UnusableError(f"topic {message.topic!r}: a network message must be an object; got {str(network)[:40]!r}")
             kind = network.get("MessageType")
-            if kind == "ua-metadata":
+            if kind is None or (kind.__class__ is str and kind in OF_DATA):
+                for data_set in _data_sets(network, place):
+                    self._data_set(said, data_set, _device(network, data_set, place), message)
+            elif kind == "ua-metadata":
                 self._learn(network, place)
             elif kind == "ua-status":
                 said += self._status(network, place, message)
-            elif kind is None or kind == "ua-data" or kind in EVENTS or kind in ("ua-keyframe", "ua-deltaframe"):
-                for data_set in _data_sets(network, place):
-                    self._data_set(said, data_set, _device(network, data_set, place), message)
         if len(said) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("no value in it", place.device)

@@ -118,8 +118,9 @@ def test_devices_are_listed_with_their_last_values(reader):
     assert "no device" in printed(inventory_table([], Profiles(), now=T0))
 
 
-def test_what_a_device_missed_is_shown(path):
+def test_what_a_device_missed_is_shown(tmp_path):
     """A gap in a device's own numbers stands beside the device."""
+    path = tmp_path / "store.db"
     with Store(path) as store:
         store.write([DeviceLearned("node", "sparkplug_b", "", {}, T0), Counted("normalise", "", "node", "missed", 3)])
     with StoreReader(path) as reader:
