@@ -16,12 +16,29 @@ from devices.reading import Message
 from devices.samples import RECEIVED, samples
 
 TIME = "2026-09-02T11:59:59Z"
+
+
+def data_set(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return an OPC UA network message with one data set message of these fields."""
+    header = {"DataSetWriterName": "boiler", "SequenceNumber": 41, "Timestamp": TIME, "MessageType": "ua-keyframe"}
+    return {"MessageId": "7", "MessageType": "ua-data", "PublisherId": "line-4", "Messages": [{**header, "Payload": payload}]}
+
+
 SMALL: dict[str, tuple[str, Any]] = {
     "plain_json": ("home/{d}", {"temperature": 21.5, "humidity": 48, "battery": 93}),
     "plain_json, nested": ("home/{d}", {"outdoor": {"temp": 3.5}, "indoor": {"temp": 21.5, "hum": 48}}),
     "plain_json, with its time": ("home/{d}", {"temperature": 21.5, "humidity": 48, "battery": 93, "time": TIME}),
     "zigbee2mqtt": ("zigbee2mqtt/{d}", {"temperature": 21.5, "humidity": 48, "linkquality": 93}),
     "tasmota": ("tele/{d}/SENSOR", {"Time": "2026-09-02T11:59:59", "AM2301": {"Temperature": 24.5, "Humidity": 50.1}, "TempUnit": "C"}),
+    "senml": (
+        "field/{d}",
+        [
+            {"bn": "urn:dev:mac:0024befffe804ff1:", "bt": 1788350390, "n": "temperature", "u": "Cel", "v": 21.5},
+            {"n": "humidity", "u": "%RH", "v": 48},
+            {"n": "battery", "u": "%EL", "v": 93},
+        ],
+    ),
+    "opcua_pubsub": ("opcua/json/data/line-4/{d}/boiler", data_set({"Temperature": 21.5, "Humidity": 48, "Battery": 93})),
 }
 LARGE: dict[str, tuple[str, Any]] = {
     "plain_json, 50 keys": ("home/{d}", {f"m{n}": n * 1.5 for n in range(50)}),
@@ -31,6 +48,18 @@ LARGE: dict[str, tuple[str, Any]] = {
         [{"temperature": n * 1.5, "humidity": 48, "time": f"2026-09-02T11:59:{n:02}Z"} for n in range(20)],
     ),
     "zigbee2mqtt, 30 features": ("zigbee2mqtt/{d}", {f"voltage_phase_{n}": 230 + n for n in range(30)}),
+    "senml, 500 records with their times": (
+        "field/{d}",
+        [
+            {"bn": "urn:dev:mac:0024befffe804ff1:", "bt": 1788350000, "bu": "Cel", "n": "temperature", "v": 21.5},
+            *({"n": "temperature", "t": n / 4, "v": 20 + n / 8} for n in range(1, 500)),
+        ],
+    ),
+    "opcua_pubsub, 200 fields": ("opcua/json/data/line-4/{d}/boiler", data_set({f"m{n}": n * 1.5 for n in range(200)})),
+    "opcua_pubsub, 200 data values": (
+        "opcua/json/data/line-4/{d}/boiler",
+        data_set({f"m{n}": {"Value": n * 1.5, "SourceTimestamp": f"2026-09-02T11:59:{n % 60:02}.123Z"} for n in range(200)}),
+    ),
 }
 
 

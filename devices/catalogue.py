@@ -112,21 +112,19 @@ class Catalogue:
         self.conventions = {made.name: made(self.profiles, self.learned.setdefault(made.name, {}), self.news) for made in CONVENTIONS}
         for convention in self.conventions.values():
             convention.discovered = self.learned["home_assistant"]["topics"]
-            convention.addresses = self._addresses
         self._marks = frozenset[str]().union(*(made.marks for made in CONVENTIONS))
         self._spotters = tuple(one for one in self.conventions.values() if one.marks)
         self._kinds = Kinds(self.profiles, self.learned.setdefault("kinds", {}))
         self._ranks = {name: len(CONVENTIONS) - place for place, name in enumerate(self.conventions)}
         self._routes: dict[str, _Route] = {}
 
-    def readings(self, message: Message, *, waited: bool = False) -> Outcome:
+    def readings(self, message: Message) -> Outcome:
         """Return what a message says. Never raises: what cannot be used is a dead letter with its reason.
 
-        `waited`: it was held before. What came up besides is in `news` until the next message. Values that would change the type of their
-        series are left out, and are in `news.refused`; a message of which nothing else is left is a dead letter.
+        What came up besides is in `news` until the next message. Values that would change the type of their series are left out, and are in
+        `news.refused`; a message of which nothing else is left is a dead letter.
         """
         self.news.forget()
-        self.news.waited = waited
         route = self._routes.get(message.topic) or self._route(message.topic)
         if route.answer is not None:
             return route.answer
@@ -220,7 +218,6 @@ class Catalogue:
         if known is None or self._ranks.get(known[0], 0) <= self._ranks[convention]:
             remember(self._addresses, device, [convention, place.base], most=MOST_ADDRESSES)
             self.news.readdressed.add(device)
-            self.news.born.add(place.base)
 
     def _note_ask(self, ask: Ask, convention: str) -> None:
         """Keep where a device listens that a convention asks something of: it may never have said anything that can be read."""

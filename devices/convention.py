@@ -125,8 +125,6 @@ class Convention(ABC):
         self.news = news or News()
         self.discovered: Mapping[str, Mapping[str, Any]] = {}
         """What Home Assistant's discovery says of topics that a dialect may own: by topic and path in its payload, such as `unit`."""
-        self.addresses: Mapping[str, list[str]] = {}
-        """In which dialect, and at which base, each device has been heard."""
         self.changes = 0
         """More than 0 when the last message taught something that changes whose a topic is: kept answers of `recognise` are then dropped."""
 

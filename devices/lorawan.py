@@ -89,7 +89,7 @@ class Lorawan(Convention):
     def frame(self, device: str, message: Message, *, number: int | None, port: Any, session: Any) -> None:
         """Note an uplink's port, and its frame counter: a new session begins at any number."""
         known = self.learned.get(device, [None, None])
-        port = port if isinstance(port, int) and port in PORTS else known[0]
+        port = port if port.__class__ is int and port in PORTS else known[0]
         session = session if isinstance(session, str) and len(session) <= 64 else known[1]
         if [port, session] != known:
             remember(self.learned, device, [port, session], most=MOST_DEVICES)
@@ -108,7 +108,8 @@ class Lorawan(Convention):
 
     def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
         path = setting_path(setting)
-        return (self.report(device, path, value, unit_of(path, value)),)
+        unit = unit_of(path, value) if is_number(value) else unit_of_text(path, value) if isinstance(value, str) else None
+        return (self.report(device, path, value, unit),)
 
 
 def address(base: str) -> tuple[str, int]:
@@ -123,7 +124,7 @@ def address(base: str) -> tuple[str, int]:
     return known["topic"], known["port"]
 
 
-class Frame(msgspec.Struct, frozen=True):
+class Frame(msgspec.Struct, frozen=True, gc=False):
     """What holds for all values of one message: whose they are, when, what is said in words, and the frame's counter."""
 
     device: str
@@ -152,14 +153,14 @@ def said(body: Any, frame: Frame, path: tuple[str, ...] = ()) -> list[Said]:
 
 def _read(found: list[Said], body: dict[str, Any] | list[Any], frame: Frame, path: tuple[str, ...]) -> None:
     """Read an object or array of a decoder's, and all below it."""
-    check_size(frame.device, body, len(path) + 1)
+    device, ts, source, labels, number = frame.device, frame.ts, frame.source, frame.labels, frame.number
+    check_size(device, body, len(path) + 1)
     texts, stated = isinstance(body, dict), None
     if isinstance(body, dict):
         stated = _stated(body, path) if "unit" in body else None
         members: Iterable[tuple[str, Any]] = body.items()
     else:
         members = zip(map(str, count()), body, strict=False)
-    device, ts, source, labels, number = frame.device, frame.ts, frame.source, frame.labels, frame.number
     for key, value in members:
         kind = value.__class__
         inside = (*path, key)
@@ -171,7 +172,7 @@ def _read(found: list[Said], body: dict[str, Any] | list[Any], frame: Frame, pat
             _read(found, value, frame, inside)
             continue
         elif kind is str and value and texts and (stated is None or key != "unit"):
-            unit = unit_of(inside, value) if value[0] in _BEGINS_NUMBER else None
+            unit = unit_of_text(inside, value) if value[0] in _BEGINS_NUMBER else None
         else:
             continue
         found.append(Said(device, inside, value, unit, ts, source, labels, number))
@@ -185,23 +186,28 @@ def _stated(body: dict[str, Any], path: tuple[str, ...]) -> str | None:
     return vocabulary.unit_named(unit[:16]) or unit[:16]
 
 
-def unit_of(path: tuple[str, ...], value: Value) -> str | None:
-    """Return the unit of a value that a decoder gave; None where nothing says it beyond doubt, and for what is no number.
+def unit_of(path: tuple[str, ...], value: float) -> str | None:
+    """Return the unit of a number that a decoder gave; None where nothing says it beyond doubt.
 
     >>> unit_of(("temperatureSensor", "1"), 21.5), unit_of(("temp",), 21.5), unit_of(("temp",), 2150), unit_of(("temp_f",), 70)
     ('°C', '°C', None, None)
-    >>> unit_of(("TempC1",), "18.44"), unit_of(("waterTemp",), 12), unit_of(("temp",), "n/a")
-    ('°C', '°C', None)
+    >>> unit_of(("TempC1",), 18.44), unit_of(("waterTemp",), 12)
+    ('°C', '°C')
     """
-    if isinstance(value, str):
-        number = vocabulary.number(value)
-        if number is None:
-            return None
-        value = number
-    if len(path[-1]) > LONGEST_KEY or (len(path) > 1 and sum(map(len, path)) > LONGEST_KEY) or isinstance(value, bool):
+    if len(path[-1]) > LONGEST_KEY or (len(path) > 1 and sum(map(len, path)) > LONGEST_KEY):
         return None
     unit = _customary(path)
     return unit[0] if unit and unit[1] <= value <= unit[2] else None
+
+
+def unit_of_text(path: tuple[str, ...], text: str) -> str | None:
+    """Return the unit of a number that a decoder gave as text; None for what is no number.
+
+    >>> unit_of_text(("TempC1",), "18.44"), unit_of_text(("temp",), "n/a")
+    ('°C', None)
+    """
+    number = vocabulary.number(text)
+    return None if number is None else unit_of(path, number)
 
 
 @lru_cache(maxsize=20_000)

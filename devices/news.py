@@ -11,8 +11,7 @@ class News:
 
     `readdressed` are devices that are commanded in another way now, `asks` commands that would teach more, `born` streams whose held messages
     can be read, `retyped` devices of whose values it was learned what they are. Gaps in sequence numbers are in `sequences.missed`, by device;
-    `refused` are the values that were left out of the last message. `waited` says of the message at hand that it was held long enough: it is
-    not to be held for what it can do without.
+    `refused` are the values that were left out of the last message.
     """
 
     def __init__(self, sequences: dict[str, list[int]] | None = None) -> None:
@@ -22,7 +21,6 @@ class News:
         self.born: set[str] = set()
         self.retyped: set[str] = set()
         self.refused: list[Refused] = []
-        self.waited = False
 
     def forget(self) -> None:
         """Begin anew, with the next message."""

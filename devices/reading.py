@@ -14,7 +14,7 @@ TimeSource = Literal["device", "learned-offset", "profile-offset", "received", "
 """Why a reading has the event time it has; everything that starts with `received` is the receive time."""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One MQTT message as the journal holds it. `received` is epoch ns, by the gateway's clock."""
 
     topic: str
@@ -23,7 +23,7 @@ class Message(msgspec.Struct, frozen=True):
     retained: bool = False
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One value of one metric of one device at one time.
 
     The identity of its series is (device, metric, channel). `metric`, `value` and `unit` are the vocabulary's; `key`, `raw_value` and
@@ -63,15 +63,11 @@ class DeadLetter(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """A message that says nothing until another has been seen, such as data before its birth: to be read again when `stream` is born.
-
-    `anyway`: it can be read without the other, where that does not come in time.
-    """
+    """A message that says nothing until another has been seen, such as data before its birth: to be read again when `stream` is born."""
 
     reason: str
     device: str
     stream: str
-    anyway: bool = False
 
 
 class Ask(msgspec.Struct, frozen=True):

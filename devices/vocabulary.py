@@ -247,6 +247,9 @@ BARE: Final[Mapping[str, tuple[str, float, float]]] = {
 }  # fmt: skip
 """The unit that a name without one leaves no doubt about, and the values for which that holds (a battery of 3.7 is volts, not per cent)."""
 
+EXTREMES: Final[frozenset[str]] = frozenset(words("highest lowest average avg mean min max minimum maximum"))
+"""Endings that say which of a metric's values it is, and leave its unit."""
+
 SUFFIXES: Final[frozenset[str]] = frozenset(
     words(
         "celsius fahrenheit degc degf percent pct hpa kpa mbar mmhg inhg psi mv kv ma mw kw wh kwh mwh va hz khz mhz lux lx ppm"
@@ -432,6 +435,7 @@ def bare_unit(metric: str) -> tuple[str, float, float] | None:
     ('V', None)
     """
     parts = metric.split("_")
+    parts = parts[:-1] if parts[-1] in EXTREMES else parts
     return next((BARE[ending] for first in range(len(parts)) if (ending := "_".join(parts[first:])) in BARE), None)
 
 

@@ -173,9 +173,9 @@ class Normaliser:
     def _policy(self, topic: str) -> str:
         return next((policy for pattern, policy in self._retained if matches(pattern, topic)), "state")
 
-    def _take_message(self, step: _Step, message: Message, keys: Sequence[str] = (), *, waited: bool = False) -> Outcome:
-        """Read a message, and count it by what came of it; `waited`: it was held."""
-        outcome = self._catalogue.readings(message, waited=waited)
+    def _take_message(self, step: _Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
+        """Read a message, and count it by what came of it."""
+        outcome = self._catalogue.readings(message)
         if keys:
             outcome = only(keys, outcome, self._catalogue.news.refused)
         if isinstance(outcome, Ignored):
@@ -208,7 +208,7 @@ class Normaliser:
         while messages := self._waiting.released(1 if step.room >= MOST_READINGS else 0):
             for message in messages:
                 self._tally.total("held", -1)
-                self._take_message(step, message, waited=True)
+                self._take_message(step, message)
 
     def _give_up(self, step: _Step) -> None:
         for message, letter in self._waiting.given_up(self._clock.now):

@@ -27,7 +27,6 @@ class _One(msgspec.Struct, array_like=True):
     payload: bytes
     received: int
     retained: bool
-    anyway: bool = False
 
     @property
     def size(self) -> int:
@@ -40,8 +39,7 @@ class _One(msgspec.Struct, array_like=True):
 class Waiting:
     """Held messages in the order in which they came, and those of them that can be read now.
 
-    Nothing is lost. A message leaves to be read again, and also when it has waited `PATIENCE` or newer ones need its room: then it is read
-    again if it can be read anyway, and else is a dead letter.
+    Nothing is lost: a message leaves to be read again, or as a dead letter (when it has waited `PATIENCE`, or newer ones need its room).
 
     >>> waiting = Waiting()
     >>> waiting.hold(Message("t", b"1", 5), Held("no birth yet", "d", "s"), now=5)
@@ -59,7 +57,7 @@ class Waiting:
 
     def hold(self, message: Message, why: Held, *, now: int) -> None:
         """Keep a message until its stream is born; `now` is the journal's time."""
-        one = _One(why.stream, why.device, why.reason, now, message.topic, message.payload, message.received, message.retained, why.anyway)
+        one = _One(why.stream, why.device, why.reason, now, message.topic, message.payload, message.received, message.retained)
         self._held.append(one)
         self._size += one.size
         self._streams.add(one.stream)
@@ -77,7 +75,7 @@ class Waiting:
         return [one.message() for one in taken]
 
     def given_up(self, now: int) -> list[Given]:
-        """Take what has waited too long, or has no room any more, and let what can be read anyway be read."""
+        """Take what has waited too long, or has no room any more."""
         lost = 0
         size = self._size
         while lost < len(self._held) and (size > MOST_BYTES or self._held[lost].since + PATIENCE < now):
@@ -85,9 +83,8 @@ class Waiting:
             lost += 1
         gone = self._held[:lost]
         if lost:
-            self._released += [one for one in gone if one.anyway]
             self._keep(self._held[lost:])
-        return [(one.message(), DeadLetter(f"{one.reason}, and it did not come in time", one.device)) for one in gone if not one.anyway]
+        return [(one.message(), DeadLetter(f"{one.reason}, and it did not come in time", one.device)) for one in gone]
 
     def _keep(self, kept: Iterable[_One]) -> None:
         self._held = list(kept)

@@ -47,8 +47,6 @@ _VERBS: Final = frozenset({"update", "accepted", "documents", "get", "shadow", "
 _DOCUMENT_KEYS: Final = frozenset({"state", "metadata", "timestamp", "version", "clientToken", "method"})
 _STATES: Final = frozenset({"reported", "desired"})
 _PARTS: Final = _STATES | {"delta"}
-_ANSWERS: Final = frozenset({"get", "reply", "delete"})
-"""Methods of Alibaba Cloud's shadow that say nothing of the device's state; `reply` also brings the document, in `payload`."""
 _PRESENCE: Final[Mapping[str, bool]] = {"connected": True, "disconnected": False}
 
 
@@ -96,8 +94,11 @@ class AwsShadow(Convention):
             return self._presence(message, place, body)
         document = _document(body)
         state = document.get("state")
-        if body.get("method") in _ANSWERS or ("state" in document and state is None):
-            return Ignored("a request, an answer, or a state that is cleared", place.device)
+        method = body.get("method")
+        if method == "delete" or ("state" in document and state is None):
+            return Ignored("a state that is cleared", place.device)
+        if isinstance(method, str) and state is None:
+            return Ignored(f"a request or an answer: {method[:40]}", place.device)
         if not isinstance(state, dict):
             raise UnusableError(f"topic {message.topic!r}: a shadow's document must have a `state`; got {', '.join(document)[:60]!r}")
         reported = state.get("reported")

@@ -89,7 +89,7 @@ class AzureIot(PlainJson):
             return Ignored("empty payload", place.device)
         if place.role == "twin":
             return self._twin(message, place, body)
-        if not self.marks.isdisjoint(body) or isinstance(body, list):
+        if isinstance(body, list) or not self.marks.isdisjoint(body):
             if events := _events(body):
                 return self._delivered(message, place, events)
             if _sender(body):

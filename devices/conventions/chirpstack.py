@@ -4,11 +4,11 @@ Sources: https://www.chirpstack.io/docs/chirpstack/integrations/events.html (v4)
 https://www.chirpstack.io/application-server/integrations/events/ (v3). On other topics (a topic template of one's own) messages are known
 by `deviceInfo` or `devEUI`. DevEUIs come in hex, in v3's Protobuf JSON in base64.
 
-*Readings* are all that the codec made (`object`, in v3's Protobuf JSON the text `objectJSON`), battery and margin of the device's status, a
-resolved location, and how well the best gateway heard the device. Of an uplink without a codec only the last is left. The raw `battery` of
-v3 (1 to 254) is read only where `batteryLevel`, which says the same in per cent, is missing; its oldest releases had `deviceStatusBattery`
-and `deviceStatusMargin` in uplinks. Joins, acknowledgements, logs and what
-integrations say are no readings, nor is anything of the gateways' own topics (`[<region>/]gateway/<id>/…`).
+*Readings* are all that the codec made (`object`, in v3's Protobuf JSON the text `objectJSON`), battery, margin and power source of the
+device's status, a resolved location, and how well the best gateway heard the device. Of an uplink without a codec only the last is left. The
+raw `battery` of v3 (1 to 254) is read only where `batteryLevel`, which says the same in per cent, is missing; the oldest servers had
+`deviceStatusBattery` and `deviceStatusMargin` in uplinks. Joins, acknowledgements, logs and what integrations say are no readings, nor is
+anything of the gateways' own topics (`[<region>/]gateway/<id>/…`).
 *Time*: `time`, else that of a gateway with a clock.
 
 Commands: `…/command/down` (before v3.11: `…/tx`) with an object for the device's codec, on the port of its last uplink.
@@ -110,16 +110,13 @@ class ChirpStack(lorawan.Lorawan):
 
     def _status(self, message: Message, device: str, body: dict[str, Any]) -> list[Said]:
         frame = self._frame(message, device, body)
-        level, unknown, powered = (
-            body.get("batteryLevel"),
-            body.get("batteryLevelUnavailable") is True,
-            body.get("externalPowerSource") is True,
-        )
+        level, powered = body.get("batteryLevel"), body.get("externalPowerSource")
+        unknown = body.get("batteryLevelUnavailable") is True
         said = _status(frame, body, margin="margin", battery=None if "batteryLevel" in body else "battery")
-        if lorawan.is_number(level) and not unknown and not (powered and level == 0):
+        if lorawan.is_number(level) and not unknown and not (powered is True and level == 0):
             said.append(frame.says(("batteryLevel",), level, "%"))
-        if powered:
-            said.append(frame.says(("externalPowerSource",), True, None))
+        if isinstance(powered, bool):
+            said.append(frame.says(("externalPowerSource",), powered, None))
         return said
 
     def _location(self, message: Message, device: str, body: dict[str, Any]) -> list[Said]:

@@ -11,7 +11,8 @@ one name has several (`current` in mA at a socket, in A at a current transformer
 sensor measures tells. *Device*: the DevEUI, where the message has one, else the topic's level. *Time*: the sensor's, where it has a clock,
 else the gateway's.
 
-There are no commands: where a gateway listens for them, and in which form, differs with its firmware and its set-up.
+That a device is `online` or `offline` is a reading, too; what the gateway says of downlinks is none. There are no commands: where a gateway
+listens for them, and in which form, differs with its firmware and its set-up.
 """
 
 from __future__ import annotations
@@ -77,17 +78,19 @@ LABELS: Final[Mapping[str, str]] = {
 """What says in words which device it is, under our name for it."""
 _ENVELOPE: Final = frozenset(
     vocabulary.words(
-        "applicationID applicationName data devEUI deviceID deviceName fCnt fPort rxInfo txInfo time gatewaySN gatewayTime metadata adr type"
+        "applicationID applicationName data devAddr devEUI deviceID deviceName fCnt fPort rxInfo txInfo time gatewaySN gatewayTime metadata adr type"
         " mqtt_topic protocol_version protocolVersion version startFlag length flag frameCnt id data_length sn imei iccid imsi"
         " hardware_version firmware_version hardwareVersion firmwareVersion tsl_version ipso_version lorawan_class"
     )
 )
+_NOTICES: Final = frozenset({"acknowledged", "error"})
+"""What the gateway says of a downlink (https://www.milesight.com/building-iot-gateway/en/application-guide/notification.html)."""
 _RECORDS: Final = ("history", "data")
 _NUMBER: Final = re.compile(r"_(?:chn?_?)?\d+(?=_|$)")
 _EXTREME: Final = re.compile(r"_(?:min|max|avg)$")
 _SCALES: Final[Mapping[str, str]] = {"fahrenheit": "°F", "celsius": "°C"}
 _SETTINGS: Final = frozenset(
-    vocabulary.words("config settings setting interval schedule rule rules saving reboot report reporting d2d sync clear 2w 3w")
+    vocabulary.words("config settings setting enable interval schedule rule rules saving reboot report reporting d2d sync clear 2w 3w")
 )
 """A key with one of these words answers a command: it says how the device is set, not what it measures."""
 _OWN_NAMES: Final = frozenset({"light_level", "press"})
@@ -134,7 +137,11 @@ class Milesight(Convention):
             return Ignored("empty payload: a retained value was cleared", place.device)
         if not isinstance(body, dict):
             raise UnusableError(f"topic {message.topic!r}: an uplink of Milesight must be an object; got {str(body)[:40]!r}")
-        device = _device(place, body)
+        return self._uplink(message, _device(place, body), body)
+
+    def _uplink(self, message: Message, device: str, body: dict[str, Any]) -> list[Said] | Ignored:
+        if "devEUI" in body and "data" not in body and not _NOTICES.isdisjoint(body):
+            return Ignored("a notice of the gateway's: an answer or an error", device)
         number = lorawan.counter(body.get("fCnt"))
         if number is not None and not message.retained:
             self.count_sequence(device, device, number, message.received)

@@ -8,9 +8,9 @@
 * records: an array of objects, each with its own time, device or label, else told apart by its index. Texts beside such an array describe
   it.
 
-*Device*: a key that claims it (`device`, `deviceName`, `dev_id`, `mac`, …), else the topic (`devices.places`); where many devices share
-the topic, also a weak name (`id`, `name`, `sensor`, …). *Time*: `timestamp`, `time`, `ts`, … in any form of `devices.timestamps`, for the
-object it stands in and all below. Nulls, empty texts, and arrays of texts give nothing.
+*Device*: a key that claims it (`device`, `deviceName`, `dev_id`, `mac`, …), also inside a wrapper, else the topic (`devices.places`); where
+many devices share the topic, also a weak name (`id`, `name`, `sensor`, …). *Time*: `timestamp`, `time`, `ts`, … in any form of
+`devices.timestamps`, for the object it stands in and all below. Nulls, empty texts, and arrays of texts give nothing.
 
 Commands are one object on `<the device's topic>/set`.
 """
@@ -42,7 +42,7 @@ from devices.timestamps import parse
 ENVELOPES: Final = frozenset(
     vocabulary.words(
         "data payload values value state status readings reading measurements measurement telemetry fields attributes params"
-        " properties sensors sensor body content message reported metrics object records samples"
+        " properties sensors sensor body content message reported metrics object records samples event"
     )
 )
 """Keys of objects and arrays that say nothing but that values follow."""
@@ -75,6 +75,8 @@ LABELS: Final = vocabulary.words("name id label channel sensor address addr inde
 """Keys that tell the records of an array apart."""
 VALUES: Final = ("value", "val", "v")
 UNITS: Final = ("unit", "units", "uom", "unit_of_measurement", "unit_of_measure")
+CARRIED: Final = ("object_value", "objectvalue", "binary_value", "binaryvalue")
+"""Keys that hold a named value which is no number or text (EdgeX)."""
 TYPES: Final = ("value_type", "valuetype", "data_type", "datatype", "type")
 BAD: Final = frozenset({"bad", "invalid", "error", "uncertain", "fault"})
 
@@ -101,6 +103,7 @@ class Shape(msgspec.Struct, frozen=True):
     units: tuple[str, ...]
     types: tuple[str, ...]
     quality: tuple[str, ...]
+    carried: tuple[str, ...]
     measured: tuple[str, ...]
     beside: tuple[str, ...]
     """What a named value says besides: `measured` without what tells it apart or judges it."""
@@ -131,6 +134,7 @@ class Shape(msgspec.Struct, frozen=True):
             units=units,
             types=those(TYPES),
             quality=quality,
+            carried=those(CARRIED),
             measured=measured,
             beside=tuple(key for key in measured if key not in labels and key not in quality),
         )
@@ -218,6 +222,8 @@ class PlainJson(Convention):
         check_size(at.device, body, depth)
         shape = self._shape(body)
         own = self._time(body, shape, at) if shape.times else at
+        if shape.devices and vocabulary.snake(path[-1]) in ENVELOPES and (claim := _claimed(body, shape)):
+            own = own.of(claim)
         if (label := _label(body, shape)) is not None:
             _named(said, body, shape, (path, label), own)
             return False
@@ -266,12 +272,21 @@ class PlainJson(Convention):
         if label is not None:
             _named(said, body, shape, (path, label), own)
             return
+        if shape.carried and shape.names:
+            self._carried(said, body, shape, path, own, depth=depth)
+            return
         mark = ""
         if not shape.devices or not _claimed(body, shape):
             timed = own.timed is not None
             mark = _mark(body, shape, texts_only=timed)
             path = (*path, str(body[mark])) if mark else path if timed else (*path, str(index))
         self._members(said, body, shape, path, own, depth=depth, mark=mark)
+
+    def _carried(self, said: list[Said], body: dict[str, Any], shape: Shape, path: tuple[str, ...], at: _At, *, depth: int) -> None:
+        """Read a named value that is an object. Bytes are no reading, and all else in its record describes."""
+        name, value = _first(body, shape.names), _first(body, shape.carried)
+        if isinstance(name, str) and name and isinstance(value, dict):
+            self._object(said, value, (*_inside(path), name), at, depth + 1)
 
     def _context(self, body: dict[str, Any], shape: Shape, at: _At, *, role: str = "") -> _At:
         """Return what an object says of its own device and time."""

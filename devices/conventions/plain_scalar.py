@@ -22,14 +22,11 @@ from devices.convention import Convention, Place, Said, on_off, refuse, refuse_t
 from devices.news import News
 from devices.payloads import LOG_LINE, Body, quoted
 from devices.profile import Profiles
-from devices.reading import Encoded, Expected, Held, Ignored, Message, Reading, Value
+from devices.reading import Encoded, Expected, Ignored, Message, Reading, Value
 
 NO_VALUE: Final = frozenset(
     {"nan", "-nan", "null", "none", "unknown", "unavailable", "undefined", "inf", "-inf", "+inf", "infinity", "-infinity", "n/a"}
 )
-BIRTHS: Final = frozenset({"online", "offline"})
-"""Birth and last will, as ESPHome words them and many others do."""
-
 MOST_TOPICS: Final = 250_000
 MOST_OF_DEVICE: Final = 32
 
@@ -56,12 +53,10 @@ class PlainScalar(Convention):
     def takes(self, body: Body) -> bool:
         return isinstance(body, str)
 
-    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored | Held:
+    def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
         assert isinstance(body, str)
         if not body:
             return Ignored("empty payload: a retained value was cleared", place.device)
-        if body in BIRTHS and message.topic.endswith("/status") and self._is_first(message.topic, place.device):
-            return Held("nothing else has said yet whose status this is", place.device, message.topic.removesuffix("/status"), anyway=True)
         value, unit = scalar(body)
         if value is None:
             return Ignored(f"no value: {body}", place.device)
@@ -81,20 +76,8 @@ class PlainScalar(Convention):
                 self._learn(one.device, series, message.topic)
         return readings
 
-    def _is_first(self, topic: str, device: str) -> bool:
-        """Return whether nothing has been heard yet of who is at home under two levels or more; one level is the device in any dialect."""
-        prefix = topic.removesuffix("/status")
-        if self.news.waited or "/" not in prefix.strip("/") or self.profiles.device_at(topic):
-            return False
-        name = self.profiles.renamed(device)
-        known = self.addresses.get(name)
-        return (known is None or known[1] != prefix) and not any(
-            one.startswith(prefix + "/") for one in self.learned.get(name, {}).values()
-        )
-
     def _learn(self, device: str, series: str, topic: str) -> None:
         """Keep which topic a series is on. When there are too many, the devices learned longest ago are forgotten."""
-        self.news.born.add(_stem(topic).rpartition("/")[0])
         while self._topics >= MOST_TOPICS:
             self._topics -= len(self.learned.pop(next(iter(self.learned))))
         known = self.learned.setdefault(device, {})

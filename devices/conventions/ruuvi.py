@@ -102,7 +102,7 @@ class Ruuvi(Convention):
             raise UnusableError(f"sensor {device!r}: advertisement is unusable: {error}") from None
         if measured is None:
             return _foreign(device, _bytes(body.get("data")))
-        if not isinstance(body.get("rssi", 0), (int, float)):
+        if not isinstance(body.get("rssi") or 0, (int, float)):
             raise UnusableError(f"sensor {device!r}: rssi must be a number; got {str(body['rssi'])[:40]!r}")
         if measured.form == 0xE1 and device not in self.learned:
             remember(self.learned, device, True, most=MOST_DEVICES)

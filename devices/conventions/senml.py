@@ -23,11 +23,12 @@ import msgspec
 
 from devices import binary, places, vocabulary
 from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, refuse_commands
+from devices.conventions.senml_units import QUANTITIES, SUMS, unit_of
 from devices.news import News
 from devices.payloads import Body
 from devices.profile import Profiles
 from devices.reading import Encoded, Ignored, Message, TimeSource, Value
-from devices.timestamps import SECOND, settle
+from devices.timestamps import SECOND, parse, settle
 
 LABELS: Final[Mapping[str, str]] = {
     "-1": "bver", "-2": "bn", "-3": "bt", "-4": "bu", "-5": "bv", "-6": "bs",
@@ -53,28 +54,11 @@ _RULES: Final[Mapping[str, tuple[tuple[type, ...], str]]] = {
 VERSION: Final = 10
 RELATIVE: Final = 2**28
 """Times below this many seconds are reckoned from now (RFC 8428, section 4.5.3)."""
+MILLISECONDS: Final = 10**11
+"""Times from here on would be thousands of years away in seconds: they are in ms, µs or ns, as some write them."""
 _EXACT: Final = 2**20
 _FAR: Final = 2**40
 """A float holds fewer seconds than the first to the ns, a time of day to the µs, and beyond the second no time that anybody means."""
-
-UNITS: Final[Mapping[str, str]] = {
-    "Cel": "°C", "/100": "%", "EL": "s", "deg": "°", "/": "1", "Ohm": "Ω", "l": "L", "l/s": "L/s", "m2": "m²", "m3": "m³", "m3/s": "m³/s",
-    "m/s2": "m/s²", "W/m2": "W/m²", "cd/m2": "cd/m²", "kg/m3": "kg/m³", "ug/m3": "µg/m³",
-}  # fmt: skip
-"""What the registry's units are called here, where that differs. `%` is a ratio by the registry, but whoever writes it means per cent."""
-
-SUMS: Final[Mapping[str, str]] = {"W": "J", "m/s": "m", "m³/s": "m³", "L/s": "L", "A": "C", "bit/s": "bit", "V": "Wb"}
-"""The unit times a second, where that has a name."""
-
-QUANTITIES: Final[Mapping[str, str]] = {
-    "°C": "temperature", "K": "temperature", "%RH": "humidity", "%EL": "battery", "lat": "latitude", "lon": "longitude", "V": "voltage",
-    "mV": "voltage", "A": "current", "mA": "current", "W": "power", "kW": "power", "VA": "apparent_power", "kVA": "apparent_power",
-    "var": "reactive_power", "kvar": "reactive_power", "Wh": "energy", "kWh": "energy", "J": "energy", "Pa": "pressure", "hPa": "pressure",
-    "lx": "illuminance", "W/m²": "irradiance", "Hz": "frequency", "m/s": "speed", "km/h": "speed", "m/s²": "acceleration", "kg": "weight",
-    "g": "weight", "m³": "volume", "L": "volume", "m³/s": "flow", "L/s": "flow", "pH": "ph", "S/m": "conductivity", "Ω": "resistance",
-    "dBm": "rssi",
-}  # fmt: skip
-"""What a name without a key of its own measures, by its unit."""
 
 _ADDRESS: Final = re.compile("(?:[0-9a-fA-F]{0,4}:){2,7}[0-9a-fA-F]{0,4}")
 """An IPv6, MAC or EUI-64 address."""
@@ -131,7 +115,7 @@ class Senml(Convention):
             else:
                 ts, source = at = at or _when(base.ns, received)
             unit = record.get("u")
-            unit = base.unit if unit is None else UNITS.get(unit, unit)
+            unit = base.unit if unit is None else unit_of(unit)
             if form.number:
                 value = record["v"]
                 said.append(Said(device, path, value if base.value is None else _sum(base.value, value), unit, ts, source))
@@ -199,7 +183,7 @@ class _Base(msgspec.Struct, frozen=True):
             name,
             name[:-1] if name[-1:] in (":", "/") else "",
             self.ns if time is None else _ns(time),
-            UNITS.get(unit, unit) if unit else self.unit,
+            unit_of(unit) if unit else self.unit,
             self.value if value is None else value,
             self.sum if total is None else total,
         )
@@ -289,6 +273,8 @@ def _ns(seconds: float) -> int:
 def _when(ns: int, received: int) -> tuple[int, TimeSource]:
     if ns == 0:
         return received, "received"
+    if ns >= MILLISECONDS * SECOND and (stamp := parse(ns // SECOND)):
+        ns = stamp.ns
     return settle(ns if ns >= RELATIVE * SECOND else received + ns, received)
 
 

@@ -169,6 +169,14 @@ class Theengs(Convention):
         stem = key.removesuffix(f"_{ending}") if (ending := _ending(key)) else key
         return vocabulary.name((*(one for one in path[:-1] if one != "message"), stem), units_in_keys=False)
 
+    def named(self, one: Said) -> vocabulary.Name:
+        """Return the name of what was said: doors say whether, blinds how far they are open, and light levels come as numbers or in words."""
+        if one.path == ("open",) and not isinstance(one.value, bool):
+            return vocabulary.Name("opening", "")
+        if one.path == ("lightlevel",) and isinstance(one.value, str):
+            return vocabulary.Name("light", "")
+        return self.series(one.path)
+
     def spoken(self, metric: str, value: str) -> Value:  # noqa: ARG002
         """Return a text as it is: the decoder has truths for what is one, and its texts have more than two values."""
         return value

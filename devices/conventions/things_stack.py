@@ -152,7 +152,8 @@ def _labels(body: dict[str, Any], inner: dict[str, Any]) -> dict[str, str]:
         lorawan.labels_of(ids.get("application_ids"), _APPLICATION, labels)
         lorawan.labels_of(ids, _DEVICE, labels)
     lorawan.labels_of(inner.get("version_ids"), _MODEL, labels)
-    lorawan.labels_of(inner, _SERVICE, labels)
+    if "service" in inner:
+        lorawan.labels_of(inner, _SERVICE, labels)
     if body.get("simulated") is True:
         labels["simulated"] = "true"
     return labels

@@ -19,7 +19,8 @@ SCALARS = st.one_of(
 BODIES = st.recursive(
     SCALARS, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=6), inner, max_size=4)), max_leaves=12
 )
-OBJECTS = st.dictionaries(st.text(min_size=1, max_size=6), BODIES, min_size=1, max_size=5)
+KEYS = st.text(min_size=1, max_size=6).filter(str.isprintable)
+OBJECTS = st.dictionaries(KEYS, BODIES, min_size=1, max_size=5)
 
 
 @settings(max_examples=300, deadline=None)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from devices.catalogue import Catalogue
-from devices.reading import Held, Ignored, Message
+from devices.reading import Ignored, Message
 from devices.samples import RECEIVED
 
 
@@ -76,35 +76,12 @@ def test_homie_knowledge_is_bounded(monkeypatch):
 
 
 def test_esphome_status_is_the_devices_once_its_prefix_is_known():
-    """Whose `a/b/status` is cannot be told before `a/b` has said something else: then it is a/b's where that speaks as ESPHome."""
+    """`a/b/status` is b's by the plain rule, and a/b's once that has spoken as ESPHome."""
     catalogue = Catalogue()
-    held = said(catalogue, "farm/coop/status", "online")
-    assert isinstance(held, Held)
+    assert read(catalogue, "farm/coop/status", "online").device == "coop"
     read(catalogue, "farm/coop/sensor/eggs/state", "4")
-    assert held.stream in catalogue.news.born
     one = read(catalogue, "farm/coop/status", "offline")
     assert (one.device, one.convention, one.value) == ("farm/coop", "esphome", False)
-
-
-@pytest.mark.parametrize(("topic", "payload"), [("farm/coop/eggs", "4"), ("farm/coop/eggs/state", "4"), ("farm/coop", '{"eggs": 4}')])
-def test_a_plain_status_is_the_devices_once_it_has_said_something(topic, payload):
-    """`a/b/status` is b's where `a/b` speaks plainly, in one value or an object."""
-    catalogue = Catalogue()
-    held = said(catalogue, "farm/coop/status", "online")
-    assert isinstance(held, Held)
-    assert read(catalogue, topic, payload).device == "coop"
-    assert held.stream in catalogue.news.born
-    one = read(catalogue, "farm/coop/status", "offline")
-    assert (one.device, one.metric, one.value) == ("coop", "online", False)
-
-
-def test_a_status_that_nothing_follows_is_read_as_plain_after_a_while():
-    """A device that only ever says that it is there is read too, and from then on at once."""
-    catalogue = Catalogue()
-    assert isinstance(said(catalogue, "farm/gate/status", "online"), Held)
-    (one,) = catalogue.readings(Message("farm/gate/status", b"online", 0), waited=True)
-    assert (one.device, one.metric, one.value) == ("gate", "online", True)
-    assert read(catalogue, "farm/gate/status", "offline").value is False
 
 
 def test_esphome_log_is_no_reading_before_its_prefix_is_known():

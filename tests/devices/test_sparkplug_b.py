@@ -53,7 +53,7 @@ def test_data_before_birth_are_held_and_asked_for_once(catalogue, node):
     (command,) = catalogue.encode(catalogue.address(NODE), NODE, REBIRTH)
     assert node.hear(command.topic, command.payload) is not None
     hear(catalogue, node.answer({"temperature": 22.0}, on=False, at=RECEIVED))
-    assert NODE in catalogue.news.born
+    assert catalogue.news.born == {NODE}
     (late,) = hear(catalogue, data)
     assert (late.key, late.value, late.unit) == ("Temperature", 21.0, "°C")
 

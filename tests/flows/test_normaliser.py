@@ -10,7 +10,6 @@ from flows.normaliser import OWN_FLOW, STORE, Normaliser
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Row, pack
 from gateway.store.effects import CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
-from simulator.dialect import Outgoing
 from simulator.dialects.sparkplug_b import SparkplugB
 
 S = 1_000_000_000
@@ -100,23 +99,6 @@ def test_what_is_held_in_vain_becomes_a_dead_letter():
     assert "did not come in time" in letter.reason
     assert (letter.topic, letter.payload, letter.received) == (data[0].topic, data[0].payload, AT)
     assert (total(effects, "held"), total(effects, "dead_letters")) == ([0], [1])
-
-
-@pytest.mark.parametrize(
-    ("topic", "payload", "device"),
-    [("farm/coop/sensor/eggs/state", b"4", "farm/coop"), ("farm/coop", b'{"eggs": 4}', "coop"), (None, b"", "coop")],
-)
-def test_a_status_is_held_until_it_is_known_whose_it_is(topic, payload, device):
-    """The first `a/b/status` is read when `a/b` has said something else, or has been silent for ten minutes, at its own time."""
-    source = Source()
-    effects = source.take(Outgoing("farm/coop/status", b"online"))
-    assert (of(ReadingKept, effects), total(effects, "held")) == ([], [1])
-    source.resume()
-    later = [Outgoing(topic, payload)] if topic else []
-    effects = source.take(*later, at=AT + (S if topic else PATIENCE + S))
-    (online,) = [one.reading for one in of(ReadingKept, effects) if one.reading.metric == "online"]
-    assert (online.device, online.value, online.received) == (device, True, AT)
-    assert (total(effects, "held"), of(DeadLettered, effects)) == ([0], [])
 
 
 def test_what_is_held_is_bounded_in_bytes(monkeypatch):
