@@ -53,7 +53,7 @@ _NUMBER: Final = re.compile(r"(.+?)_?(\d+)")
 _CELSIUS: Final = re.compile(r"temp_?c(?:_(.+)|(\d+))")
 """`TempC_SHT`, `TempC1`: Dragino's, and others', degrees Celsius."""
 _DRAGINO: Final[Mapping[str, tuple[str, ...]]] = {
-    "hum_sht": ("SHT", "humidity"), "temp_soil": ("soil", "temperature"), "water_soil": ("soil_moisture",),
+    "hum_sht": ("sht", "humidity"), "temp_soil": ("soil", "temperature"), "water_soil": ("soil_moisture",),
     "conduct_soil": ("soil", "conductivity"), "bat_v": ("battery_voltage",),
 }  # fmt: skip
 """The vocabulary's words for names of Dragino's decoders."""

@@ -40,7 +40,7 @@ FIELDS: Final = frozenset(LABELS.values())
 VALUES: Final = ("v", "vs", "vb", "vd")
 BASES: Final = frozenset({"bn", "bt", "bu", "bv", "bs"})
 OLDER: Final[Mapping[str, str]] = {"sv": "vs", "bv": "vb", "ver": "bver"}
-"""What fields were called in the drafts before draft-ietf-core-senml-00, and in LwM2M 1.0 (OMA-TS-LightweightM2M-V1_0, 6.4.4)."""
+"""What fields were called in draft-jennings-senml-10, and in LwM2M 1.0 (OMA-TS-LightweightM2M-V1_0, section 6.4.4)."""
 _VALUED: Final = frozenset({*VALUES, "s"})
 _NUMBERS: Final = (int, float)
 _OBJECTS: Final = frozenset({dict})

@@ -14,7 +14,7 @@ UNITS: Final[Mapping[str, str]] = {
 }  # fmt: skip
 """What the registry's units are called here, where that differs. `%` is a ratio by the registry, but whoever writes it means per cent."""
 
-CHARGE_AND_CAPACITY: Final = frozenset({"C", "F"})
+CHARGE_AND_CAPACITANCE: Final = frozenset({"C", "F"})
 """Units of the registry that elsewhere are degrees."""
 
 SUMS: Final[Mapping[str, str]] = {"W": "J", "m/s": "m", "m³/s": "m³", "L/s": "L", "A": "C", "bit/s": "bit", "V": "Wb"}
@@ -38,4 +38,4 @@ def unit_of(text: str) -> str:
     >>> unit_of("Cel"), unit_of("degC"), unit_of("C"), unit_of("beats")
     ('°C', '°C', 'C', 'beats')
     """
-    return UNITS.get(text) or (text if text in CHARGE_AND_CAPACITY else vocabulary.unit_named(text)) or text
+    return UNITS.get(text) or (text if text in CHARGE_AND_CAPACITANCE else vocabulary.unit_named(text)) or text
