@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
+from devices import vocabulary
 from devices.catalogue import CONVENTIONS
 from devices.convention import Convention
 from devices.samples import ExpectedReading, Sample, samples
@@ -26,7 +27,7 @@ WIDEST: Final = 150
 
 def guide() -> str:
     """Return the whole page."""
-    return "\n".join([HEAD, *_overview(), *(line for made in CONVENTIONS for line in _convention(made))])
+    return "\n".join([HEAD, *_overview(), *(line for made in CONVENTIONS for line in _convention(made)), *_units()])
 
 
 def _overview() -> Iterator[str]:
@@ -34,6 +35,17 @@ def _overview() -> Iterator[str]:
     yield "|---|---|---|"
     for made in CONVENTIONS:
         yield f"| [{made.title}](#{_anchor(made.title)}) | {_prose(made.about)} | {'yes' if made.commands else 'no'} |"
+    yield ""
+
+
+def _units() -> Iterator[str]:
+    yield "## Units\n"
+    yield "Each quantity has one unit downstream; what comes in another is converted, and the raw value is kept.\n"
+    yield "| quantity | unit | code (UCUM, SenML) | converted from |"
+    yield "|---|---|---|---|"
+    for quantity, unit in vocabulary.CANONICAL.items():
+        others = ", ".join(symbol for symbol, known in vocabulary.UNITS.items() if known.quantity == quantity and symbol != unit)
+        yield f"| {quantity} | {unit} | `{vocabulary.CODES[unit]}` | {others} |"
     yield ""
 
 

@@ -92,6 +92,15 @@ CANONICAL: Final[Mapping[str, str]] = {
 }
 """The quantity and the unit its readings have downstream."""
 
+CODES: Final[Mapping[str, str]] = {
+    "°C": "Cel", "%": "%", "hPa": "hPa", "V": "V", "A": "A", "W": "W", "VA": "V.A", "var": "var", "kWh": "kW.h", "kvarh": "kvarh",
+    "Ah": "A.h", "Ω": "Ohm", "Hz": "Hz", "lx": "lx", "W/m²": "W/m2", "m": "m", "mm": "mm", "mm/h": "mm/h", "m/s": "m/s", "s": "s",
+    "kg": "kg", "m³": "m3", "m³/h": "m3/h", "ppm": "[ppm]", "ppb": "[ppb]", "µg/m³": "ug/m3", "g/m³": "g/m3", "dB": "dB", "dBm": "dBm",
+    "lqi": "{lqi}", "°": "deg", "mired": "/MK", "K": "K", "µS/cm": "uS/cm", "m/s²": "m/s2", "rpm": "/min", "°/s": "deg/s",
+    "µSv/h": "uSv/h", "kB": "kBy", "1": "1",
+}  # fmt: skip
+"""The canonical units in UCUM's case-sensitive codes (https://ucum.org), and in SenML's where UCUM has none (RFC 8428, RFC 8798: var, kvarh, dBm)."""
+
 UNITS: Final[Mapping[str, Unit]] = {
     **{symbol: Unit(quantity) for quantity, symbol in CANONICAL.items()},
     "mm": Unit("length", over=1000),

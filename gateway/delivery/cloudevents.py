@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from devices.vocabulary import CODES
 from gateway.delivery.destination import Row
 from gateway.events.alert import Alert, AlertEvent, Why
 from gateway.events.command import Command, CommandEvent
@@ -36,6 +37,7 @@ def _reading(kept: ReadingKept, where: str) -> ReadingEvent:
         channel=reading.channel,
         value=reading.value,
         unit=reading.unit,
+        unit_code=CODES.get(reading.unit or ""),
         raw_value=reading.raw_value,
         raw_unit=reading.raw_unit,
         time_source=reading.time_source,

@@ -26,6 +26,7 @@ class Reading(Struct, frozen=True, kw_only=True):
     channel: Annotated[str, Meta(description="Empty where the device has the metric once")]
     value: Value
     unit: Annotated[str | None, Meta(description="The vocabulary's unit; null where it is unknown")]
+    unit_code: Annotated[str | None, Meta(description="The same in UCUM, else SenML; null where it is none of the vocabulary's")]
     raw_value: Annotated[Value, Meta(description="As the device said it")]
     raw_unit: Annotated[str | None, Meta(description="As the device said it")]
     time_source: Annotated[
@@ -53,6 +54,7 @@ EXAMPLE = ReadingEvent(
         channel="",
         value=20.5,
         unit="°C",
+        unit_code="Cel",
         raw_value=68.9,
         raw_unit="°F",
         time_source="device",

@@ -176,6 +176,7 @@ def test_vocabulary_is_consistent():
     assert set(vocabulary.UNIT_NAMES.values()) <= set(vocabulary.UNITS)
     assert {unit.quantity for unit in vocabulary.UNITS.values()} <= set(vocabulary.CANONICAL)
     assert {quantity for quantity in vocabulary.METRICS.values() if quantity} <= set(vocabulary.CANONICAL)
+    assert set(vocabulary.CODES) == set(vocabulary.CANONICAL.values())
     assert all(vocabulary.unit_named(unit) for unit, _, _ in vocabulary.BARE.values())
     assert all(vocabulary.UNIT_NAMES.get(suffix, suffix) in vocabulary.UNITS for suffix in vocabulary.SUFFIXES)
 
