@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from devices import payloads, places
-from devices.convention import GREATEST_INTEGER, LEAST_INTEGER, Convention, Place, UnusableError, on_off, remember
+from devices.convention import BODIES, GREATEST_INTEGER, LEAST_INTEGER, Convention, Place, UnusableError, on_off, remember
 from devices.conventions.aws_shadow import AwsShadow
 from devices.conventions.azure_iot import AzureIot
 from devices.conventions.chirpstack import ChirpStack
@@ -84,11 +84,14 @@ Candidate = tuple[Convention, Place]
 
 
 class _Route(msgspec.Struct, frozen=True):
-    """What a topic alone decides: an answer that needs no payload, or who may read it: `owners` of the topic before all `others`."""
+    """What a topic alone decides: an answer that needs no payload, or who may read it.
+
+    `owners` of the topic go before all `others`; those are by the type of body, for each only the conventions that may take it.
+    """
 
     answer: Ignored | DeadLetter | None
     owners: tuple[Candidate, ...] = ()
-    others: tuple[Candidate, ...] = ()
+    others: Mapping[type, tuple[Candidate, ...]] = {}
 
 
 class Catalogue:
@@ -170,13 +173,14 @@ class Catalogue:
         for convention, place in route.owners:
             if convention.takes(body):
                 return convention, place, body
-        first = body[0] if isinstance(body, list) and body else body
-        if isinstance(first, dict) and (found := self._marks.intersection(first)):
+        kind = body.__class__
+        first = body[0] if kind is list and body else body
+        if first.__class__ is dict and not self._marks.isdisjoint(first):  # type: ignore[arg-type]
             levels = tuple(message.topic.split("/"))
             for convention in self._spotters:
-                if not convention.marks.isdisjoint(found) and (spotted := convention.spot(message.topic, levels, body)):
+                if not convention.marks.isdisjoint(first) and (spotted := convention.spot(message.topic, levels, body)):  # type: ignore[arg-type]
                     return convention, spotted, body
-        for convention, place in route.others:
+        for convention, place in route.others[kind]:
             if convention.takes(body):
                 return convention, place, body
         what = payloads.binary(body) if isinstance(body, bytes) else "nobody reads such a payload"
@@ -199,12 +203,12 @@ class Catalogue:
             return _Route(Ignored(nobodys))
         found = [(one, place) for one in self.conventions.values() if (place := one.recognise(topic, levels)) is not None]
         owners = tuple((one, place) for one, place in found if one.owns and not place.adopted)
-        others = tuple((one, place) for one, place in found if not one.owns or place.adopted)
+        others = [(one, place) for one, place in found if not one.owns or place.adopted]
         if owners and owners[0][1].ignored:
             return _Route(Ignored(owners[0][1].ignored, owners[0][1].device or None))
         if not owners and (why := places.no_reading(levels)):
             return _Route(Ignored(why, others[-1][1].device or None))
-        return _Route(None, owners, others)
+        return _Route(None, owners, {kind: tuple((one, place) for one, place in others if kind in one.bodies) for kind in BODIES})
 
     def _learn_address(self, place: Place, said: str, device: str, convention: str) -> None:
         """Keep where a device listens. A dialect of its own outweighs a plain one; within one, the newest topic counts."""
@@ -298,5 +302,5 @@ def _filled(template: CommandTemplate, words: dict[str, str], expects: tuple[Exp
 
 def _device(route: _Route) -> str | None:
     """Return the device that a topic names, for a payload that nobody could read."""
-    candidates = (*route.owners, *route.others)
+    candidates = route.owners or next((others for others in route.others.values() if others), ())
     return (candidates[0][1].device or None) if candidates else None

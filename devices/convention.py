@@ -27,6 +27,9 @@ MOST_READINGS: Final = 1024
 LONGEST_KEY: Final = 512
 """A path of keys longer than this, joined with dots, is no name."""
 
+BODIES: Final = frozenset({dict, list, str, bytes})
+"""The types of body that there are (`devices.payloads.Body`)."""
+
 NO_LABELS: Final[Mapping[str, str]] = {}
 
 LEAST_INTEGER: Final = -(2**63)
@@ -112,6 +115,8 @@ class Convention(ABC):
     """Whether it has topics of its own; a dialect without is known by its payload's form."""
     marks: ClassVar[frozenset[str]] = frozenset()
     """Keys of an object, or of the first object of an array, that nobody else uses: with one of them, `spot` is asked on any topic."""
+    bodies: ClassVar[frozenset[type]] = BODIES
+    """The types of body that it may take where it does not own the topic."""
     reads_bytes: ClassVar[bool] = False
     """Whether it wants its payloads as they came: `body` is then bytes."""
     commands: ClassVar[bool] = True

@@ -23,6 +23,7 @@ class Tagged(Convention):
 
     guesses = True
     owns = False
+    bodies = frozenset({str})
     commands = False
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:

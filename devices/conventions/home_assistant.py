@@ -2,7 +2,7 @@
 
 By https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. The prefix may be another one: a configuration is known by its shape.
 
-A configuration gives no reading. It teaches (`devices.discovery`) in what unit a topic's values are, which words mean on, off, online and
+A configuration gives no reading. It teaches (`home_assistant_discovery`) in what unit a topic's values are, which words mean on, off, online and
 offline, and how an entity is set. Topics that a dialect of its own owns are read by that dialect; all others that were named are read here:
 as plain JSON and plain scalars are, so that device and series are the same before and after discovery, with unit and words from it. Below
 the prefix itself, `…/<object>/state` is the object's `state`. A template that is more than a path is never run: its topic is read by its
@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from devices import discovery, payloads, places, vocabulary
+from devices import payloads, places, vocabulary
 from devices.convention import (
     Convention,
     Place,
@@ -33,6 +33,7 @@ from devices.convention import (
     remember,
     split_setting,
 )
+from devices.conventions import home_assistant_discovery as discovery
 from devices.conventions.plain_json import PlainJson
 from devices.conventions.plain_scalar import scalar
 from devices.news import News

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from devices import places, vocabulary
 from devices.convention import MOST_READINGS, Convention, Place, Said, UnusableError, check_size, refuse_commands, remember
-from devices.opcua import PLAIN, STATUS_CODE, Field, Taken, is_bad, is_data_value, opened, read, unit_of
+from devices.conventions.opcua_messages import PLAIN, STATUS_CODE, Field, Taken, is_bad, is_data_value, opened, read, unit_of
 from devices.payloads import Body
 from devices.reading import Encoded, Ignored, Message, Value
 

@@ -27,6 +27,7 @@ class Packed(PlainJson):
     """Objects and arrays of objects in CBOR or MessagePack."""
 
     name = "packed"
+    bodies = frozenset({bytes})
     title = "CBOR and MessagePack"
     about = "An object of named values in CBOR or MessagePack: as plain JSON, in fewer bytes"
     topics = "any that no dialect owns: `home/kitchen` ← CBOR or MessagePack; commands on `<the device's topic>/set`, in the same encoding"

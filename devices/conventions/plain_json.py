@@ -163,6 +163,7 @@ class PlainJson(Convention):
     setup = "Publish to the broker, on a topic whose last level names the device."
     guesses = True
     owns = False
+    bodies = frozenset({dict, list})
 
     MOST_SHAPES = 20_000
 
@@ -206,9 +207,12 @@ class PlainJson(Convention):
         if place.device in body and place.role != "claimed":
             device, path, _ = places.of_object(place.levels, body)
             at = at.of(device)
-        own = self._context(body, shape, at, role=place.role)
+        own = at if shape.plain and not (shape.weak and place.role) else self._context(body, shape, at, role=place.role)
+        if not shape.values:
+            self._members(said, body, shape, path, own, depth=1)
+            return
         label = _label(body, shape)
-        value = None if shape.plain or label is not None else _lone_value(body, shape)
+        value = None if label is not None else _lone_value(body, shape)
         if label is not None:
             _named(said, body, shape, (path, label), own)
         elif value is None or place.alternative is None:
@@ -233,7 +237,7 @@ class PlainJson(Convention):
         self, said: list[Said], body: dict[str, Any], shape: Shape, path: tuple[str, ...], at: _At, *, depth: int, mark: str = ""
     ) -> bool:
         """Read what an object holds; True if there is an array of records among it."""
-        used = {mark} if shape.plain and not shape.weak else _used(body, shape, at, mark)
+        used = (mark,) if shape.plain and not shape.weak else _used(body, shape, at, mark)
         unit = _unit(body, shape) if shape.values else None
         device, ts, source = at.device, at.ts, at.source
         described, texts = False, []
@@ -290,7 +294,7 @@ class PlainJson(Convention):
 
     def _context(self, body: dict[str, Any], shape: Shape, at: _At, *, role: str = "") -> _At:
         """Return what an object says of its own device and time."""
-        claim = None if role == "claimed" else _claimed(body, shape)
+        claim = _claimed(body, shape) if shape.devices and role != "claimed" else None
         if claim is None and role in ("shared", "stream") and (shape.weak or not shape.plain):
             claim = _weakly_claimed(body, shape, role)
         at = at.of(claim or at.device)
@@ -345,15 +349,14 @@ def _weakly_claimed(body: dict[str, Any], shape: Shape, role: str) -> str | None
     return next((name for key in shape.weak if (name := _device_name(body[key]))), None)
 
 
-def _used(body: dict[str, Any], shape: Shape, at: _At, mark: str) -> set[str]:
-    """Return the keys that say whose, when or in what unit, and so are no readings."""
-    used = {mark, *(key for key in shape.devices if str(body[key]).strip() == at.device)}
-    used.update(key for key in shape.weak if str(body[key]) in (at.device, at.device.rpartition("/")[2]))
-    if shape.times and at.timed is not None:
-        used.add(at.timed)
-    if shape.values:
-        used.update(shape.units)
-    return used
+def _used(body: dict[str, Any], shape: Shape, at: _At, mark: str) -> tuple[str, ...]:
+    """Return the keys that say whose, when or in what unit, and so are no readings: a few at most."""
+    used = (mark, at.timed) if shape.times and at.timed is not None else (mark,)
+    if shape.devices:
+        used += tuple(key for key in shape.devices if str(body[key]).strip() == at.device)
+    if shape.weak:
+        used += tuple(key for key in shape.weak if str(body[key]) in (at.device, at.device.rpartition("/")[2]))
+    return used + shape.units if shape.values else used
 
 
 def _label(body: dict[str, Any], shape: Shape) -> str | None:

@@ -41,6 +41,7 @@ class PlainScalar(Convention):
     setup = "Publish to the broker, on a topic whose last two levels name device and metric."
     guesses = True
     owns = False
+    bodies = frozenset({str})
 
     def __init__(self, profiles: Profiles, learned: dict[str, Any], news: News | None = None) -> None:
         super().__init__(profiles, learned, news)

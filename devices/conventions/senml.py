@@ -75,6 +75,7 @@ class Senml(Convention):
     topics = "any: a pack is known by its form"
     setup = "Publish packs to the broker, on any topic; the names in them say which device speaks."
     owns = False
+    bodies = frozenset({bytes})
     marks = frozenset({"bn", "bt", "bu", "bver", "n"})
     commands = False
 

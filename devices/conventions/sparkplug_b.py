@@ -22,13 +22,14 @@ from typing import Any, Final
 
 import msgspec
 
-from devices import sparkplug, vocabulary
+from devices import vocabulary
 from devices.convention import NO_LABELS, Convention, Place, Said, UnusableError, refuse, refuse_toggle, remember, split_setting
+from devices.conventions import sparkplug_payload as sparkplug
+from devices.conventions.sparkplug_births import MOST_METRICS, UNBORN, UnbornError, learn, leaves, properties, values
 from devices.news import News
 from devices.payloads import Body, UnreadableError
 from devices.profile import Profiles
 from devices.reading import Ask, Encoded, Expected, Held, Ignored, Message, TimeSource, Value
-from devices.sparkplug_births import MOST_METRICS, UNBORN, UnbornError, learn, leaves, properties, values
 from devices.timestamps import SECOND, Stamp
 
 NAMESPACE: Final = "spBv1.0"

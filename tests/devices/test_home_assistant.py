@@ -3,8 +3,9 @@
 import msgspec
 import pytest
 
-from devices import discovery, templates
 from devices.catalogue import Catalogue
+from devices.conventions import home_assistant_discovery as discovery
+from devices.conventions import home_assistant_templates as templates
 from devices.reading import DeadLetter, Ignored, Message
 from devices.samples import RECEIVED
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices import sparkplug
 from devices.catalogue import Catalogue
 from devices.conventions import sparkplug_b
+from devices.conventions import sparkplug_payload as sparkplug
 from devices.reading import Address, CommandError, DeadLetter, Held, Ignored, Message
 from devices.samples import RECEIVED, samples
 from simulator.dialects.sparkplug_b import SparkplugB

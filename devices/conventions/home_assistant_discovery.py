@@ -2,7 +2,7 @@
 
 A configuration is of one entity, or of a whole device with its `components`. It is an object with long or abbreviated keys; `~` in a topic
 stands for a base. From it come *facets*: an entity's state, and each part of it with topics of its own (a lamp's brightness, a climate's
-target temperature), with what the state topic carries and how the part is set. Templates are told by pattern (`devices.templates`).
+target temperature), with what the state topic carries and how the part is set. Templates are told by pattern (`home_assistant_templates`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import msgspec
 
-from devices import templates, vocabulary
-from devices.abbreviations import ABBREVIATIONS
+from devices import vocabulary
+from devices.conventions import home_assistant_templates as templates
+from devices.conventions.home_assistant_abbreviations import ABBREVIATIONS
 
 COMPONENTS: Final = frozenset(
     vocabulary.words(

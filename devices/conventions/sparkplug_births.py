@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from devices import sparkplug, vocabulary
+from devices import vocabulary
+from devices.conventions import sparkplug_payload as sparkplug
 from devices.payloads import UnreadableError
 from devices.reading import Value
 
