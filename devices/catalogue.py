@@ -173,14 +173,13 @@ class Catalogue:
         for convention, place in route.owners:
             if convention.takes(body):
                 return convention, place, body
-        kind = body.__class__
-        first = body[0] if kind is list and body else body
-        if first.__class__ is dict and not self._marks.isdisjoint(first):  # type: ignore[arg-type]
+        first = body[0] if isinstance(body, list) and body else body
+        if isinstance(first, dict) and not self._marks.isdisjoint(first):
             levels = tuple(message.topic.split("/"))
             for convention in self._spotters:
-                if not convention.marks.isdisjoint(first) and (spotted := convention.spot(message.topic, levels, body)):  # type: ignore[arg-type]
+                if not convention.marks.isdisjoint(first) and (spotted := convention.spot(message.topic, levels, body)):
                     return convention, spotted, body
-        for convention, place in route.others[kind]:
+        for convention, place in route.others[body.__class__]:
             if convention.takes(body):
                 return convention, place, body
         what = payloads.binary(body) if isinstance(body, bytes) else "nobody reads such a payload"

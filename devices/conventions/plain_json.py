@@ -351,7 +351,7 @@ def _weakly_claimed(body: dict[str, Any], shape: Shape, role: str) -> str | None
 
 def _used(body: dict[str, Any], shape: Shape, at: _At, mark: str) -> tuple[str, ...]:
     """Return the keys that say whose, when or in what unit, and so are no readings: a few at most."""
-    used = (mark, at.timed) if shape.times and at.timed is not None else (mark,)
+    used: tuple[str, ...] = (mark, at.timed) if shape.times and at.timed is not None else (mark,)
     if shape.devices:
         used += tuple(key for key in shape.devices if str(body[key]).strip() == at.device)
     if shape.weak:
