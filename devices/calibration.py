@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from devices.broken import Path, hold
 
 Point = Annotated[list[float], Field(min_length=2, max_length=2)]
 
@@ -28,12 +31,15 @@ class Calibration(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Calibration:
+        hold(self._broken())
+        return self
+
+    def _broken(self) -> Iterator[tuple[Path, str]]:
         if self.points and self.model_fields_set & {"offset", "scale"}:
-            raise ValueError("must have either points, or offset and scale")
+            yield ("points",), "a calibration must have either points, or offset and scale"
         shown = [point[0] for point in self.points]
         if self.points and (len(shown) < 2 or any(b <= a for a, b in pairwise(shown))):
-            raise ValueError("points must be two or more, each [shown, true], by what is shown, from small to great")
-        return self
+            yield ("points",), "points must be two or more, each [shown, true], by what is shown, from small to great"
 
     def __call__(self, value: float) -> float:
         """Return the true value; rounded to 9 places, which takes off what binary fractions add."""

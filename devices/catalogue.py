@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from devices import payloads, places
-from devices.convention import BODIES, GREATEST_INTEGER, LEAST_INTEGER, Convention, Place, UnusableError, on_off, remember
+from devices.convention import BODIES, GREATEST_INTEGER, LEAST_INTEGER, NO_LABELS, Convention, Place, UnusableError, on_off, remember
 from devices.conventions.aws_shadow import AwsShadow
 from devices.conventions.azure_iot import AzureIot
 from devices.conventions.chirpstack import ChirpStack
@@ -73,7 +73,9 @@ CONVENTIONS: Final[tuple[type[Convention], ...]] = (
 )
 """Those with topics of their own first, then those known by the form of their payload; the plain ones take what is left."""
 
-_BLANK: Final = re.compile(r"\{(device|base|setting|value)\}")
+BLANKS: Final = ("device", "base", "setting", "value")
+"""What a profile's `command` may have filled in."""
+_BLANK: Final = re.compile(rf"\{{({'|'.join(BLANKS)})\}}")
 
 MOST_ROUTES: Final = 200_000
 MOST_ADDRESSES: Final = 200_000
@@ -115,6 +117,7 @@ class Catalogue:
         self.conventions = {made.name: made(self.profiles, self.learned.setdefault(made.name, {}), self.news) for made in CONVENTIONS}
         for convention in self.conventions.values():
             convention.discovered = self.learned["home_assistant"]["topics"]
+            convention.described = self.learned.setdefault("described", {}).setdefault(convention.name, {})
         self._marks = frozenset[str]().union(*(made.marks for made in CONVENTIONS))
         self._spotters = tuple(one for one in self.conventions.values() if one.marks)
         self._kinds = Kinds(self.profiles, self.learned.setdefault("kinds", {}))
@@ -157,6 +160,9 @@ class Catalogue:
             self._note_ask(ask, convention.name)
         if not isinstance(said, list):
             return said
+        if convention.blanks and readings:
+            convention.blanks = 0
+            readings = [one for one in readings if one.value != ""]
         if not readings:
             return Ignored("no value in it", place.device or None)
         self._learn_address(place, said[0].device, readings[0].device, convention.name)
@@ -238,6 +244,11 @@ class Catalogue:
             return Address("plain_json", "") if known.command else None
         return Address(learned[0], self.conventions[learned[0]].base_of(self.profiles.original(device), learned[1]))
 
+    def words(self, device: str, convention: str) -> Mapping[str, str]:
+        """Return what a device's dialect has said of it in words: labels of its readings."""
+        known = self.conventions.get(convention)
+        return NO_LABELS if known is None else known.described.get(self.profiles.original(device), NO_LABELS)
+
     def encode(self, address: Address, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
         """Return the messages that tell a device these settings, each with the readings that will confirm it.
 
@@ -252,11 +263,12 @@ class Catalogue:
         if not settings:
             raise CommandError(f"device {device!r}: a command must have a setting; got none")
         known = self.profiles.of(device, address.convention)
+        original = {metric: key for key, metric in known.rename.items()}
         for setting, value in settings.items():
             _check(device, setting, value)
-            known.check_allowed(device, setting, value)
+            for name in (setting, original.get(setting), known.rename.get(setting)):
+                known.check_allowed(device, name, value)
         device = self.profiles.original(device)
-        original = {metric: key for key, metric in known.rename.items()}
         settings = {original.get(setting, setting): value for setting, value in settings.items()}
         try:
             return self._encoded(convention, known.command, address.base, device=device, settings=settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, ClassVar, Final, NoReturn
 
 import msgspec
@@ -31,6 +32,9 @@ BODIES: Final = frozenset({dict, list, str, bytes})
 """The types of body that there are (`devices.payloads.Body`)."""
 
 NO_LABELS: Final[Mapping[str, str]] = {}
+
+MOST_DESCRIBED: Final = 50_000
+LONGEST_LABEL: Final = 256
 
 LEAST_INTEGER: Final = -(2**63)
 GREATEST_INTEGER: Final = 2**64 - 1
@@ -94,8 +98,11 @@ class Slot(msgspec.Struct):
     calibration: Calibration | None = None
 
     def right(self, value: float) -> float:
-        """Return a number as its profile's calibration puts it right."""
-        return value if self.calibration is None else self.calibration(value)
+        """Return a converted number as its profile's calibration puts it right. Raises UnusableError where either leaves what a double holds."""
+        value = value if self.calibration is None else self.calibration(value)
+        if not isfinite(value):
+            raise UnusableError(f"key {self.key!r}: number must fit a double in {self.unit or 'its unit'} too; got one that does not")
+        return value
 
 
 class Convention(ABC):
@@ -130,6 +137,10 @@ class Convention(ABC):
         self.news = news or News()
         self.discovered: Mapping[str, Mapping[str, Any]] = {}
         """What Home Assistant's discovery says of topics that a dialect may own: by topic and path in its payload, such as `unit`."""
+        self.described: dict[str, dict[str, str]] = {}
+        """What the dialect's messages about a device say of it in words, such as its name: labels of all its readings, learned."""
+        self.blanks = 0
+        """How many values of the last message said only that there is none: their readings are empty, and go no further."""
         self.changes = 0
         """More than 0 when the last message taught something that changes whose a topic is: kept answers of `recognise` are then dropped."""
 
@@ -169,8 +180,10 @@ class Convention(ABC):
 
     def report(self, device: str, path: tuple[str, ...], value: Value, unit: str | None = None) -> Expected:
         """Return how a value that a device reports under this path would read."""
-        one = self.normalise([Said(device, path, value, unit, 0, "received")], Message("", b"", 0))[0]
-        return Expected(one.metric, one.channel, one.value)
+        read = self.normalise([Said(device, path, value, unit, 0, "received")], Message("", b"", 0))
+        if read[0].value == "":
+            refuse(device, ".".join(path), "must be a value that a report can confirm", value)
+        return Expected(read[0].metric, read[0].channel, read[0].value)
 
     def base_of(self, device: str, base: str) -> str:  # noqa: ARG002
         """Return the base of a device's address from what its topic said, with all that `encode` needs: that knows nothing learned."""
@@ -182,6 +195,17 @@ class Convention(ABC):
         self.news.readdressed.add(name)
         if retyped:
             self.news.retyped.add(name)
+
+    def describe(self, device: str, words: Mapping[str, Any]) -> None:
+        """Keep what a device is called, and the like, in place of what was known; what is no short text is left out."""
+        labels = {name: word.strip() for name, word in words.items() if isinstance(word, str) and _is_label(word)}
+        if self.described.get(device, NO_LABELS) == labels:
+            return
+        if labels:
+            remember(self.described, device, labels, most=MOST_DESCRIBED)
+        else:
+            del self.described[device]
+        self.readdress(device)
 
     def count_sequence(self, device: str, stream: str, number: int, received: int, *, wraps: int = 0) -> int:
         """Note the number of a stream's message, and count for the device how many were missed before it. Returns that count.
@@ -210,13 +234,17 @@ class Convention(ABC):
         """Return what was said as readings in the vocabulary, one for each value, each series once at any one time."""
         readings: list[Reading] = []
         numbers: list[int] = []
-        device, known, slots = None, None, None
+        device, known, slots, own, labels = None, None, None, NO_LABELS, NO_LABELS
         received, retained = message.received, message.retained
         for one in said:
             if one.device != device or slots is None or known is None:
                 device = one.device
+                if not device:
+                    raise UnusableError(f"topic {message.topic!r}: a message must say whose it is; got no device")
                 known = self.profiles.of(device, self.name)
                 slots = known.slots
+                own = self.described.get(device, NO_LABELS)
+                labels = {**own, **known.labels} if own and known.labels else own or known.labels
             value = one.value
             kind = value.__class__
             slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
@@ -225,6 +253,7 @@ class Convention(ABC):
                 refuse_integer(slot.key, value)
             if not slot.plain:
                 metric, value, unit, raw_unit = self._understood(slot, value)
+                self.blanks += value == ""
             numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
             readings.append(
                 Reading(
@@ -240,7 +269,7 @@ class Convention(ABC):
                     received=received,
                     time_source=one.source,
                     convention=self.name,
-                    labels={**one.labels, **known.labels} if one.labels and known.labels else one.labels or known.labels,
+                    labels={**own, **one.labels, **known.labels} if one.labels else labels,
                     retained=retained,
                     sequence=one.sequence,
                 )
@@ -282,7 +311,7 @@ class Convention(ABC):
     def _understood(self, slot: Slot, value: Value) -> tuple[str, Value, str | None, str | None]:
         """Return metric, value, unit and raw unit of a value, by what a profile declares it to be, else by what it is."""
         if slot.declared == "text":
-            return slot.metric, on_off(value), None, None
+            return slot.metric, (str(value).lower() if isinstance(value, bool) else on_off(value)), None, None
         if slot.declared == "number" and isinstance(value, bool):
             return slot.metric, int(value), None, None
         if slot.declared == "boolean" and value in (0, 1):
@@ -297,17 +326,22 @@ class Convention(ABC):
         return slot.metric, slot.right(value if slot.convert is None else slot.convert(value)), slot.unit, slot.raw_unit
 
     def _meant(self, slot: Slot, text: str) -> tuple[str, Value, str | None, str | None]:
-        """Return a text as what it says: reachable or not, a truth, a number with its unit where the metric is a quantity, else text."""
+        """Return a text as what it says: reachable or not, a truth, a number with its unit where the metric is a quantity, else text.
+
+        An empty value: it says that the quantity could not be measured.
+        """
         online = vocabulary.said_online(slot.key.rpartition(".")[2], text)
         if online is not None:
             return "online", online, None, None
         if vocabulary.METRICS.get(slot.metric) is not None:
-            value = vocabulary.number(text)
+            value = vocabulary.number(text.replace(",", ".", 1) if text.count(",") == 1 and "." not in text else text)
             unit = slot.raw_unit
             if value is None and (both := vocabulary.number_and_unit(text)):
                 value, unit = both
             if value is not None:
                 return self._measured(slot, value, unit)
+            if vocabulary.says_nothing(text):
+                return slot.metric, "", None, None
         metric = "state" if slot.metric == "power" else slot.metric
         return metric, self.spoken(metric, text), None, None
 
@@ -332,7 +366,11 @@ class Convention(ABC):
         zone = self.profiles.of(device, self.name).zone
         if zone is None:
             return message.received, "received-no-zone"
-        return settle(in_zone(stamp.ns, zone), message.received, "profile-offset")
+        return settle(in_zone(stamp.ns, zone, message.received), message.received, "profile-offset")
+
+
+def _is_label(word: str) -> bool:
+    return 0 < len(word.strip()) <= LONGEST_LABEL and word.strip().isprintable()
 
 
 def check_size(device: str, body: dict[str, Any] | list[Any], depth: int) -> None:

@@ -112,14 +112,14 @@ def _reading(one: ExpectedReading) -> str:
 
 def _command(sample: Sample) -> Iterator[str]:
     assert sample.command is not None
-    settings = " ".join(f"{key}={_setting(value)}" for key, value in sample.command.set.items())
+    settings = " ".join(_quoted(f"{key}={_setting(value)}") for key, value in sample.command.set.items())
     yield f"$ sluice send {_quoted(sample.command.device)} {settings}"
     for one in sample.publishes or ():
         yield f"    → {one.topic}  {_shown(one.data())}"
 
 
 def _setting(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else _quoted(str(value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _quoted(text: str) -> str:

@@ -9,9 +9,9 @@ from devices.sequences import Sequences
 class News:
     """What has come up in the last message.
 
-    `readdressed` are devices that are commanded in another way now, `asks` commands that would teach more, `born` streams whose held messages
-    can be read, `retyped` devices of whose values it was learned what they are. Gaps in sequence numbers are in `sequences.missed`, by device;
-    `refused` are the values that were left out of the last message.
+    `readdressed` are devices that are commanded in another way now, or called so, `asks` commands that would teach more, `born` streams whose
+    held messages can be read, `retyped` devices of whose values it was learned what they are. Gaps in sequence numbers are in
+    `sequences.missed`, by device; `refused` are the values that were left out of the last message.
     """
 
     def __init__(self, sequences: dict[str, list[int]] | None = None) -> None:

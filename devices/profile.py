@@ -5,14 +5,15 @@ Data, in `config/devices/*.yaml`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, PlainValidator, Tag, model_validator
 
 from devices import topics, vocabulary
+from devices.broken import Path, hold
 from devices.calibration import Calibration
 from devices.durations import Seconds
 from devices.reading import CommandError, Value
@@ -47,20 +48,19 @@ def _filter(text: str) -> str:
     return text
 
 
+def _publishable(text: str) -> str:
+    if topics.check_filter(text) or "+" in text or "#" in text:
+        raise ValueError("must be a topic without wildcards")
+    return text
+
+
 class CommandTemplate(BaseModel):
     """How a device wants to be told a setting where its convention has no answer. `{device} {base} {setting} {value}` are filled in."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    topic: str = Field(min_length=1, description="Where to publish, e.g. `plant/{device}/write/{setting}`.")
+    topic: Annotated[str, AfterValidator(_publishable)] = Field(description="Where to publish, e.g. `plant/{device}/write/{setting}`.")
     payload: str = Field(default="{value}", description="What to publish; texts stand as they are, truths as ON and OFF.")
-
-    @model_validator(mode="after")
-    def _publishable(self) -> CommandTemplate:
-        wrong = topics.check_filter(self.topic)
-        if wrong or "+" in self.topic or "#" in self.topic:
-            raise ValueError("command topic must be a topic without wildcards")
-        return self
 
 
 class Range(BaseModel):
@@ -73,23 +73,28 @@ class Range(BaseModel):
 
     @model_validator(mode="after")
     def _ordered(self) -> Range:
-        if self.min > self.max:
-            raise ValueError("min must not be above max")
+        hold([(("min",), f"min must not be above max, which is {self.max:g}")] if self.min > self.max else [])
         return self
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and self.min <= value <= self.max
 
 
-def _allowed(written: Any) -> Range | list[Any]:
-    if isinstance(written, dict):
-        return Range.model_validate(written)
-    if not isinstance(written, list) or not written or not all(isinstance(one, (bool, int, float, str)) for one in written):
-        raise ValueError("must be a list of values, or {min, max}")
+def _form(written: Any) -> str | None:
+    return "range" if isinstance(written, (dict, Range)) else "words" if isinstance(written, list) and written else None
+
+
+def _word(written: Any) -> Value:
+    if not isinstance(written, (bool, int, float, str)):
+        raise ValueError("must be true, false, a number or text")  # noqa: TRY004 - pydantic takes ValueError for a finding
     return written
 
 
-Allowed = Annotated[Range | list[Any], PlainValidator(_allowed, json_schema_input_type=Range | list[bool | int | float | str])]
+Word = Annotated[Any, PlainValidator(_word, json_schema_input_type=bool | int | float | str)]
+Allowed = Annotated[
+    Annotated[Range, Tag("range")] | Annotated[list[Word], Tag("words")],
+    Discriminator(_form, custom_error_type="allowed", custom_error_message="must be a list of values, or {min, max}"),
+]
 
 
 class Profile(BaseModel):
@@ -133,16 +138,25 @@ class Profile(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _one_name_for_topics(self) -> Profile:
+    def _hold_rules(self) -> Profile:
+        hold(self._broken())
+        return self
+
+    def _broken(self) -> Iterator[tuple[Path, str]]:
         one = len(self.devices) == 1 and not any(c in self.devices[0] for c in "*?[")
         for key in ("topics", "name"):
             if getattr(self, key) and not one:
-                raise ValueError(f"{key} needs exactly one name in devices, without wildcards")
+                yield (key,), f"{key} needs exactly one name in devices, without wildcards"
         if self.template is not None and DEVICE not in self.template.topic and self.template.device is None and not one:
-            raise ValueError("template must have {device} in its topic, or device, or the profile exactly one name in devices")
+            yield (
+                ("template", "topic"),
+                "a template must have {device} in its topic, or device, or its profile exactly one name in devices",
+            )
         if (self.convention is None) != (self.base is None):
-            raise ValueError("convention and base say together where commands go: give both or neither")
-        return self
+            yield (
+                ("base" if self.convention is None else "convention",),
+                "convention and base say together where commands go: give both or neither",
+            )
 
 
 class Known:
@@ -181,9 +195,9 @@ class Known:
         self.labels: Mapping[str, str] = labels
         self.slots: dict[Any, Any] = {}
 
-    def check_allowed(self, device: str, setting: str, value: Value) -> None:
+    def check_allowed(self, device: str, setting: str | None, value: Value) -> None:
         """Raise CommandError for a value that a profile does not allow. Words are compared whatever their case."""
-        allowed = self.allow.get(setting)
+        allowed = self.allow.get(setting or "")
         if allowed is None:
             return
         if isinstance(allowed, Range):

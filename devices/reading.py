@@ -10,7 +10,7 @@ import msgspec
 Value = float | int | bool | str
 """Numbers stay as the device sent them (integers up to 2^64-1 never pass through float); int and float are one numeric type."""
 
-TimeSource = Literal["device", "learned-offset", "profile-offset", "received", "received-no-zone", "received-insane"]
+TimeSource = Literal["device", "learned-offset", "profile-offset", "received", "received-no-zone", "received-insane", "received-unreadable"]
 """Why a reading has the event time it has; everything that starts with `received` is the receive time."""
 
 

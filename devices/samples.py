@@ -108,9 +108,9 @@ class Published(_Payload):
 
 
 class Sample(_Payload):
-    """One sample; `about` is a sentence for people, `profile` what is known of the device beforehand."""
+    """One sample; `about` is a sentence for people (all of our own have one), `profile` what is known of the device beforehand."""
 
-    about: str = Field(min_length=10)
+    about: str = ""
     after: list[SampleMessage] = Field(default_factory=list)
     profile: dict[str, Any] | None = None
     topic: str | None = None
@@ -128,6 +128,11 @@ class Sample(_Payload):
     @property
     def kind(self) -> Literal["message", "command"]:
         return "command" if self.command else "message"
+
+    @property
+    def title(self) -> str:
+        """What it is called: its sentence, or where there is none, what it is about."""
+        return self.about or (f"command to {self.command.device}" if self.command else str(self.topic))
 
     def message(self) -> Message:
         """Return the sample's message. Raises ValueError for a command."""

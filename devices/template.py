@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from devices import topics, vocabulary
+from devices.broken import Path, hold
 from devices.reading import Value
 
 DEVICE = "{device}"
@@ -25,6 +26,22 @@ def _unit(text: str) -> str:
 Unit = Annotated[str, AfterValidator(_unit)]
 
 
+def _path(written: Any) -> Any:
+    if not isinstance(written, str) or not all(written.split(".")):
+        raise ValueError("must be a path of keys and indexes joined with '.', none of them empty")
+    return written
+
+
+def _place(written: Any) -> Any:
+    if isinstance(written, bool) or not isinstance(written, (str, int)):
+        raise ValueError("must be a path or the number of a field")  # noqa: TRY004 - pydantic takes ValueError for a finding
+    return _path(written) if isinstance(written, str) else written
+
+
+Place = Annotated[str | int, BeforeValidator(_place)]
+"""Where a value stands in a payload: a path of keys and indexes joined with `.`, or the number of a field."""
+
+
 class TemplateValue(BaseModel):
     """One value: where it stands (`at`: a path of keys and indexes joined with `.`, or the number of a field), and what it is.
 
@@ -33,7 +50,7 @@ class TemplateValue(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    at: str | int
+    at: Place
     unit: Unit | None = None
     scale: float = 1
     offset: float = 0
@@ -65,43 +82,55 @@ def _name(text: str) -> str:
     return text
 
 
+def _topic(text: str) -> str:
+    wrong = topics.check_filter(text.replace(DEVICE, "+"))
+    if wrong:
+        raise ValueError(wrong)
+    return text
+
+
+def _layout(text: str) -> str:
+    try:
+        struct.calcsize(text)
+    except struct.error as error:
+        raise ValueError(f"must be a layout of Python's struct module: {error}") from None
+    return text
+
+
 class Template(BaseModel):
     """How a payload is read. Without `struct` it is JSON; with it, bytes in that layout (https://docs.python.org/3/library/struct.html)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    topic: str = Field(
+    topic: Annotated[str, AfterValidator(_topic)] = Field(
         description="Which topics: `{device}` is the level that names the device, `+` any level, `#` at the end all that follow."
     )
-    struct: str | None = Field(default=None, description="The layout of a binary payload, such as `<hHB`; absent: the payload is JSON.")
-    device: str | None = Field(default=None, description="Where the payload names the device, as a path; else the topic, else `devices`.")
-    time: str | int | None = Field(default=None, description="Where the payload says when, in any usual form.")
+    struct: Annotated[str, AfterValidator(_layout)] | None = Field(
+        default=None, description="The layout of a binary payload, such as `<hHB`; absent: the payload is JSON."
+    )
+    device: Annotated[str, BeforeValidator(_path)] | None = Field(
+        default=None, description="Where the payload names the device, as a path; else the topic, else `devices`."
+    )
+    time: Place | None = Field(default=None, description="Where the payload says when, in any usual form.")
     values: dict[Annotated[str, AfterValidator(_name)], Annotated[TemplateValue, BeforeValidator(_value)]] = Field(
         min_length=1, description="By metric, or metric/channel: where the value stands, or {at, unit, scale, offset, nothing}."
     )
 
     @model_validator(mode="after")
     def _fits(self) -> Template:
-        wrong = topics.check_filter(self.topic.replace(DEVICE, "+"))
-        if wrong:
-            raise ValueError(f"topic: {wrong}")
         if self.struct is not None:
-            self._check_fields(self.struct)
+            hold(self._broken(len(self.fields(bytes(struct.calcsize(self.struct))))))
         return self
 
-    def _check_fields(self, layout: str) -> None:
-        try:
-            count = len(struct.unpack(layout, bytes(struct.calcsize(layout))))
-        except struct.error as error:
-            raise ValueError(f"struct: {error}") from None
+    def _broken(self, count: int) -> Iterator[tuple[Path, str]]:
+        """Give what does not fit a layout of `count` fields."""
         if self.device is not None:
-            raise ValueError("device is a path in JSON; a binary payload's device stands in the topic, or in `devices`")
-        for name, at in [
-            *((name, value.at) for name, value in self.values.items()),
-            *([("time", self.time)] if self.time is not None else []),
-        ]:
-            if not isinstance(at, int) or not 0 <= at < count:
-                raise ValueError(f"{name}: at must be the number of a field, from 0 to {count - 1}; got {at!r}")
+            yield ("device",), "device is a path in JSON; a binary payload's device stands in the topic, or in `devices`"
+        places: dict[Path, str | int | None] = {("values", name, "at"): value.at for name, value in self.values.items()}
+        for where, at in {**places, ("time",): self.time}.items():
+            if at is not None and (not isinstance(at, int) or not 0 <= at < count):
+                name = where[1] if len(where) > 1 else where[0]
+                yield where, f"{name} must be the number of a field, from 0 to {count - 1}"
 
     def device_at(self, levels: tuple[str, ...]) -> str | None:
         """Return the device that a topic names, `""` if the template's topic names none, or None if it is another topic.

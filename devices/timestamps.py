@@ -1,16 +1,18 @@
 """A device's own timestamp, in the forms devices write, to the nanosecond and without a detour through float.
 
-ISO 8601 and RFC 3339 with or without a zone (`2024-05-01T12:00:00.123456789+02:00`, `2024-05-01 12:00:00`, `2024.05.01 12:00:00`), and
-epoch numbers in s, ms, µs or ns, told apart by size, also as text. The choice of D2: what lies beyond `received + 5 min`, or before 2001,
-comes from a clock that is not set, and gets the receive time.
+ISO 8601 and RFC 3339 with or without a zone (`2024-05-01T12:00:00.123456789+02:00`, `2024-05-01 12:00:00`, `2024.05.01 12:00:00`), also in the
+basic form or with the zone's name, dates with the day first, the forms of mail, HTTP and .NET, and epoch numbers in s, ms, µs or ns, told apart
+by size, also as text. The choice of D2: what lies beyond `received + 5 min`, or before 2001, comes from a clock that is not set, and gets the
+receive time.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -25,7 +27,8 @@ EARLIEST: Final = 978_307_200 * SECOND
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (local times are reckoned as if they were UTC, then shifted)
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _ONE: Final = timedelta(seconds=1)
-_SECONDS: Final = {f"{second:02}": second * SECOND for second in range(60)}
+_SECONDS: Final = {f"{second:02}": second * SECOND for second in range(61)}
+"""60 is a leap second: the first of the next minute."""
 
 
 class Stamp(msgspec.Struct, frozen=True):
@@ -70,10 +73,12 @@ def _epoch(value: int | str) -> Stamp | None:
 
 def _written(text: str) -> Stamp | None:
     size = len(text)
-    if size < 10 or size > 48 or not text[0].isdigit():
+    if size < 10 or size > 48:
         return None
+    if not text[0].isdigit():
+        return _worded(text)
     if text[4] not in "-./":
-        return _epoch(text) if text.isascii() and text.replace(".", "", 1).isdigit() else None
+        return _epoch(text) if text.isascii() and text.replace(".", "", 1).isdigit() else _other(text)
     minute = _minute(text[:16])
     if minute is None:
         return None
@@ -81,6 +86,40 @@ def _written(text: str) -> Stamp | None:
         return _with_tail(minute, text[16:])
     second = _SECONDS.get(text[17:19])
     return None if second is None else _with_tail(minute + second, text[19:])
+
+
+_BASIC = re.compile(r"(\d{4})(\d\d)(\d\d)T?(\d\d)(\d\d)(\d\d)?(.*)")
+_DAY_FIRST = re.compile(r"(\d\d)\.(\d\d)\.(\d{4}),? (\d\d:\d\d(?::\d\d)?.*)")
+_MAIL = re.compile(r"(?:[A-Z][a-z]{2,8}, )?(\d\d?)[ -]([A-Z][a-z]{2})[ -](\d{4}) (\d\d:\d\d:\d\d.*)")
+_DOTNET = re.compile(r"/Date\((\d{1,19})[^)]*\)/")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def _other(text: str) -> Stamp | None:
+    """Return a time in ISO's basic form, or with the day first, as much of Europe writes it.
+
+    >>> _other("20240501T120000Z") == _other("01.05.2024 12:00:00Z") == parse("2024-05-01T12:00:00Z")
+    True
+    """
+    if match := _BASIC.fullmatch(text):
+        year, month, day, hour, minute, second, tail = match.groups()
+        return _written(f"{year}-{month}-{day}T{hour}:{minute}:{second or '00'}{tail}")
+    match = _DAY_FIRST.fullmatch(text)
+    return _written(f"{match[3]}-{match[2]}-{match[1]}T{match[4]}") if match else _worded(text)
+
+
+def _worded(text: str) -> Stamp | None:
+    """Return a time as mail and HTTP write it (RFC 5322, 3.3; RFC 9110, 5.6.7), or as JSON of .NET does.
+
+    >>> _worded("Wed, 01 May 2024 12:00:00 GMT") == _worded("/Date(1714564800000)/") == parse("2024-05-01T12:00:00Z")
+    True
+    """
+    if match := _DOTNET.fullmatch(text):
+        return Stamp(int(match[1]) * 1_000_000)
+    match = _MAIL.fullmatch(text)
+    if match is None or match[2] not in _MONTHS:
+        return None
+    return _written(f"{match[3]}-{_MONTHS.index(match[2]) + 1:02}-{int(match[1]):02}T{match[4]}")
 
 
 @lru_cache(maxsize=1024)
@@ -108,15 +147,27 @@ def _with_tail(ns: int, tail: str) -> Stamp | None:
         fraction = tail[1 : len(tail) - len(zone)]
         ns += int((fraction + "000000000")[:9])
     shift = _zone(zone)
-    if shift is None:
-        return None if zone.strip() else Stamp(ns, local=True)
-    return Stamp(ns - shift * SECOND)
+    if shift is not None:
+        return Stamp(ns - shift * SECOND)
+    if not zone.strip():
+        return Stamp(ns, local=True)
+    named = _named_zone(zone)
+    return None if named is None else Stamp(in_zone(ns, named, 0))
+
+
+@lru_cache(maxsize=256)
+def _named_zone(text: str) -> ZoneInfo | None:
+    """Return the zone of a name such as `Europe/Berlin`."""
+    try:
+        return ZoneInfo(text.strip()) if "/" in text and text.isascii() else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 @lru_cache(maxsize=256)
 def _zone(zone: str) -> int | None:
-    """Return the offset in seconds of `Z`, `UTC`, `+02:00`, `+0200`, `+02`; None for anything else."""
-    zone = zone.strip()
+    """Return the offset in seconds of `Z`, `UTC`, `+02:00`, `+0200`, `+02`, whatever name follows in brackets (RFC 9557); None for anything else."""
+    zone = zone.partition("[")[0].strip() if zone.endswith("]") else zone.strip()
     if zone in ("Z", "z", "UTC", "GMT"):
         return 0
     digits = zone[1:].replace(":", "")
@@ -126,18 +177,21 @@ def _zone(zone: str) -> int | None:
     return -seconds if zone[0] == "-" else seconds
 
 
-def in_zone(local: int, zone: ZoneInfo) -> int:
-    """Return the epoch ns at which a wall clock in `zone` shows `local` (of two such moments, in autumn, the earlier).
+def in_zone(local: int, zone: ZoneInfo, received: int) -> int:
+    """Return the epoch ns at which a wall clock in `zone` shows `local`.
 
-    >>> in_zone(parse("2024-05-01T12:00:00").ns, ZoneInfo("Europe/Berlin")) == parse("2024-05-01T10:00:00Z").ns
+    Of two such moments, in autumn, the later, unless what was `received` then cannot have been said yet.
+
+    >>> in_zone(parse("2024-05-01T12:00:00").ns, ZoneInfo("Europe/Berlin"), 0) == parse("2024-05-01T10:00:00Z").ns
     True
     """
     seconds, rest = divmod(local, SECOND)
     try:
         moment = (_EPOCH + timedelta(seconds=seconds)).replace(tzinfo=zone)
-        return (moment - _EPOCH_UTC) // _ONE * SECOND + rest
+        earlier, later = ((moment.replace(fold=fold) - _EPOCH_UTC) // _ONE * SECOND + rest for fold in (0, 1))
     except OverflowError:
         return local
+    return later if earlier < later <= received + AHEAD else earlier
 
 
 def settle(ns: int, received: int, source: TimeSource = "device") -> tuple[int, TimeSource]:

@@ -53,6 +53,15 @@ def check_filter(pattern: str) -> str | None:
     return None
 
 
+def specificity(pattern: str) -> tuple[int, ...]:
+    """Return by what filters are ordered so that the one that says most comes first: level by level, a name before `+` before `#`.
+
+    >>> sorted(["#", "home/#", "home/+/temp", "home/attic/temp"], key=specificity)
+    ['home/attic/temp', 'home/+/temp', 'home/#', '#']
+    """
+    return tuple({"+": 1, "#": 2}.get(level, 0) for level in pattern.split("/"))
+
+
 def matches(pattern: str, topic: str) -> bool:
     """Return whether a topic filter takes a topic. `#` takes the parent too; a wildcard in front takes no topic that starts with `$`.
 

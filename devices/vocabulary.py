@@ -263,7 +263,7 @@ SUFFIXES: Final[frozenset[str]] = frozenset(
     words(
         "celsius fahrenheit degc degf percent pct hpa kpa mbar mmhg inhg psi mv kv ma mw kw wh kwh mwh va hz khz mhz lux lx ppm"
         " ppb dbm db rpm mm cm km kmh kph km_h mph m_s mps ug_m3 ms msec sec secs seconds minutes hours volts volt amps watts"
-        " watt deg degrees mah ah liters litres kg"
+        " watt deg degrees mah ah liters litres kg kn ft gal lb lpm"
     )
 )
 """Endings of a key that are a unit wherever they stand."""
@@ -296,6 +296,11 @@ AVAILABILITY: Final[frozenset[str]] = frozenset(
     {"availability", "available", "lwt", "online", "status", "state", "connection", "connected", "alive"}
 )
 """Keys whose text `online` or `offline` says whether the device can be reached."""
+
+NOTHING: Final[frozenset[str]] = frozenset(
+    ("", *words("err error fail failed failure nan null none n/a na unknown unavailable undefined invalid timeout inf infinity"))
+)
+"""What sensors say instead of a quantity that they could not measure."""
 
 _ONLINE: Final[Mapping[str, bool]] = {"online": True, "offline": False}
 _SPOKEN: Final[Mapping[str, bool]] = {"on": True, "off": False, "true": True, "false": False}
@@ -485,6 +490,15 @@ def number(text: str) -> float | int | None:
     except ValueError:
         return None
     return value if abs(value) != float("inf") else None
+
+
+def says_nothing(text: str) -> bool:
+    """Return whether a text in the place of a quantity says only that there is none to be had.
+
+    >>> says_nothing("ERR"), says_nothing("--"), says_nothing("low")
+    (True, True, False)
+    """
+    return text.strip(" -–_*?.").lower() in NOTHING
 
 
 def number_and_unit(text: str) -> tuple[float | int, str] | None:

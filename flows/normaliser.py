@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,8 +12,9 @@ from devices.catalogue import Catalogue
 from devices.convention import MOST_READINGS, remember
 from devices.profile import Profile
 from devices.reading import Ask, DeadLetter, Held, Ignored, Message, Outcome, Reading
-from devices.topics import matches
+from devices.topics import matches, specificity
 from flows.clock import JournalClock
+from flows.copies import Copies
 from flows.flow import Flow
 from flows.identity import effect_id
 from flows.repeats import Repeats
@@ -92,9 +93,10 @@ class Normaliser:
         self._repeats = Repeats(state.get("repeats"))
         self._replayed = Replayed(state.get("replayed"))
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
-        self._retained = retained
+        self._retained = sorted(retained, key=lambda one: specificity(one[0]))
+        self._copies = Copies(state.get("copies"))
         self._router = Router(flows, series_limit=series_limit)
-        self._devices: dict[str, tuple[str, str]] = {}
+        self._devices: dict[str, tuple[str, str, Mapping[str, str]]] = {}
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
@@ -109,6 +111,7 @@ class Normaliser:
         elif row.kind == Kind.REPLAYS:
             for replay in row.replays():
                 self._messages += 1
+                self._tally.total("replayed", 1)
                 self._take_replay(step, replay)
                 self._take_released(step)
         elif row.kind == Kind.FACTS:
@@ -159,6 +162,9 @@ class Normaliser:
             self._tally.outcome("", "duplicates")
             return Ignored("it was delivered before")
         retained = bool(entry.flags & Flag.RETAINED)
+        if retained and len(self._retained) > 1 and self._copies.has(step.row.connection, entry.topic, entry.payload):
+            self._tally.outcome("", "duplicates")
+            return Ignored("the broker sent it for another subscription too")
         policy = self._policy(entry.topic) if retained else "process"
         message = Message(entry.topic, entry.payload, received, policy == "state")
         if policy == "ignore":
@@ -291,16 +297,20 @@ class Normaliser:
         """Note a device that is heard of for the first time since the start."""
         self._catalogue.news.readdressed.discard(reading.device)
         address = self._catalogue.address(reading.device)
-        self._devices[reading.device] = learned = (reading.convention, address.base if address else "")
-        step.effects.append(DeviceLearned(reading.device, *learned, dict(reading.labels), reading.received))
+        base = address.base if address else ""
+        self._devices[reading.device] = (reading.convention, base, self._catalogue.words(reading.device, reading.convention))
+        step.effects.append(DeviceLearned(reading.device, reading.convention, base, dict(reading.labels), reading.received))
 
     def _readdress(self, step: _Step, device: str, received: int) -> None:
-        """Note that a device is commanded in another way now."""
+        """Note that a device is commanded in another way now, or called so."""
         address = self._catalogue.address(device)
-        learned = (address.convention, address.base) if address else None
-        if learned is not None and learned != self._devices.get(device):
+        if address is None:
+            return
+        learned = (address.convention, address.base, self._catalogue.words(device, address.convention))
+        if learned != self._devices.get(device):
             self._devices[device] = learned
-            step.effects.append(DeviceLearned(device, *learned, dict(self._catalogue.profiles.of(device, learned[0]).labels), received))
+            labels = {**learned[2], **self._catalogue.profiles.of(device, address.convention).labels}
+            step.effects.append(DeviceLearned(device, address.convention, address.base, labels, received))
 
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""
@@ -313,6 +323,7 @@ class Normaliser:
             "waiting": self._waiting.snapshot(),
             "asked": self._asked,
             "repeats": self._repeats.snapshot(),
+            "copies": self._copies.snapshot(),
             "replayed": self._replayed.snapshot(),
             "learned": self._catalogue.learned,
         }

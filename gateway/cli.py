@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from time import time_ns
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,9 @@ from gateway.command_line import (
 from gateway.events.command_line import schema
 from gateway.findings import ConfigError
 from gateway.letters.command import dead_letters
+
+if TYPE_CHECKING:
+    from gateway.profile_check import FailedTest
 
 app = typer.Typer(
     name="sluice",
@@ -120,13 +123,14 @@ def check(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonO
     findings = _all_findings(config)
     failed = [] if findings else list(_failed_tests(config))
     if as_json:
-        tests = [{"file": file, "test": test, "message": line} for file, test, line in failed]
+        tests = [one._asdict() for one in failed]
         print_json({"findings": [finding.document() for finding in findings], "failed_tests": tests})
     else:
         for finding in findings:
             out.print(str(finding), markup=False)
-        for file, test, line in failed:
-            out.print(f"{file}: test {test!r}: {line}", markup=False)
+        for one in failed:
+            where = one.file if one.line is None else f"{one.file}:{one.line}"
+            out.print(f"{where}: {one.kind} {one.test!r}: {one.message}", markup=False)
     if findings:
         raise typer.Exit(WRONG)
     if failed:
@@ -136,15 +140,15 @@ def check(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonO
         err.print(f"{config}: fine: {len(flows)} flows, {sum(len(f.cases) for f in flows) + samples} tests passed")
 
 
-def _failed_tests(config: Path) -> Iterator[tuple[str, str, str]]:
-    """Give file, test and line for each thing that is not as a test in a flow file, or a sample in a profile, says."""
+def _failed_tests(config: Path) -> Iterator[FailedTest]:
+    """Give each thing that is not as a test in a flow file, or a sample in a profile, says."""
     from flows.spec import load_flows
     from flows.trial import failures
-    from gateway.profile_check import failed_samples
+    from gateway.profile_check import FailedTest, failed_samples
 
     for flow in load_flows(config):
         for case in flow.cases:
-            yield from ((flow.file, case.name, line) for line in failures(flow, case))
+            yield from (FailedTest(flow.file, None, "test", case.name, message) for message in failures(flow, case))
     yield from failed_samples(config)
 
 

@@ -54,7 +54,8 @@ def balance(books: Books) -> Ledger:
     """Hold the stages against each other.
 
     Between stages that run at once, what one has passed on and the next has not counted yet is `pending`; it is a flaw only at rest.
-    What the next stage has counted beyond that is always one. Messages that are `held` for another (a birth) are pending too.
+    What the next stage has counted beyond that is always one. Messages that are `held` for another (a birth) are pending too. `replayed` is
+    how many of those received, and read, were dead letters read again: each counts by its new outcome, and is no term of the sum.
 
     >>> balance(Books(3, 3, [("total", "", "", "normalised", 2)], {})).flaws
     ['journal → normalise: 3 messages were read and 2 accounted for']
@@ -78,7 +79,8 @@ def balance(books: Books) -> Ledger:
             taken[scope, device] += value
             flows[scope][term] += value
     pending = books.received - books.read + totals["held"]
-    messages = {"received": books.received, **{term: totals[term] for term in MESSAGE_TERMS}, "pending": pending, "held": totals["held"]}
+    messages = {"received": books.received, **{term: totals[term] for term in MESSAGE_TERMS}, "pending": pending}
+    messages |= {"held": totals["held"], "replayed": totals["replayed"]}
     flaws = [*_message_flaws(books, messages), *_flow_flaws(selected, taken, at_rest=books.at_rest), *_store_flaws(by_device, books)]
     for name, flow in flows.items():
         flow["pending"] = flow["selected"] - sum(flow[term] for term in WINDOW_TERMS)

@@ -20,6 +20,8 @@ from gateway.store.schema import StoreAbsentError, StoreError
 LOCK = "up.lock"
 UP_STATE = "up.json"
 GATEWAY_STATE = "gateway.json"
+CONFIG_READ = "config_read"
+"""Since when the flows that run have had their config (epoch ns), in the state of `up`."""
 _GLANCE = 0.5
 """Seconds for which whoever only looks at the lock may keep an `up` from taking it."""
 _SETTLE = 2.0
@@ -60,6 +62,13 @@ def read_up(data: Path) -> dict[str, Any] | None:
         except BlockingIOError:
             return read_state(data / UP_STATE)
     return None
+
+
+def config_changed(data: Path, config: Path) -> bool:
+    """Tell whether a file of the config folder has changed since the flows that run read it; False where none run."""
+    read = (read_up(data) or {}).get(CONFIG_READ)
+    # The inode's own time tells of a file that was moved there or copied with the time it had.
+    return read is not None and any(max(one.st_mtime_ns, one.st_ctime_ns) > read for one in map(Path.stat, config.rglob("*.yaml")))
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:

@@ -218,9 +218,14 @@ def ledger_line(ledger: Ledger) -> str:
     m = ledger.messages
     verdict = "[green]balanced ✓[/]" if ledger.balanced else f"[red]NOT BALANCED: {escape('; '.join(ledger.flaws))}[/]"
     return (
-        f"[dim]ledger[/]  {m['received']:,} received = {m['normalised']:,} normalised + {m['ignored']:,} ignored + {m['dead_letters']:,} dead letters"
-        f" + {m['duplicates']:,} duplicates + {m['pending']:,} pending  {verdict}"
+        f"[dim]ledger[/]  {m['received']:,} received{replays(m)} = {m['normalised']:,} normalised + {m['ignored']:,} ignored"
+        f" + {m['dead_letters']:,} dead letters + {m['duplicates']:,} duplicates + {m['pending']:,} pending  {verdict}"
     )
+
+
+def replays(messages: dict[str, int]) -> str:
+    """Say how many of the messages received were dead letters read again; nothing where none was."""
+    return f" ({messages['replayed']:,} of them again)" if messages["replayed"] else ""
 
 
 def _unconfirmed(commands: dict[str, int]) -> str:
@@ -280,7 +285,9 @@ def status_text(document: dict[str, Any]) -> str:
     lines = [f"[bold]{'running' if document['running'] else 'not running'}[/]  link {escape(str(document['link']))}"]
     ledger = document["ledger"]
     terms = " + ".join(f"{ledger[t]:,} {t.replace('_', ' ')}" for t in ("normalised", "ignored", "dead_letters", "duplicates", "pending"))
-    lines.append(f"ledger    {ledger['received']:,} received = {terms}  {'balanced' if ledger['balanced'] else '[red]NOT BALANCED[/]'}")
+    lines.append(
+        f"ledger    {ledger['received']:,} received{replays(ledger)} = {terms}  {'balanced' if ledger['balanced'] else '[red]NOT BALANCED[/]'}"
+    )
     lines += [f"          [red]{escape(flaw)}[/]" for flaw in ledger["flaws"]]
     for part in ("readings", "windows", "alerts", "commands", "store"):
         if part in document:

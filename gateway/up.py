@@ -16,7 +16,7 @@ from rich.console import Console
 
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.settings import Settings
-from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, read_state, status, write_state
+from gateway.status import CONFIG_READ, GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, read_state, status, write_state
 from gateway.store.schema import StoreError, open_writer
 from gateway.supervisor import Part, Supervisor
 from gateway.terminal import Terminal, ledger_line
@@ -118,7 +118,8 @@ def _watch(supervisor: Supervisor, terminal: Terminal, stop: _Stop, run: Run, no
     noted: dict[str, Any] = {}
     while True:
         if noted.get("processes") != (now := note())["processes"]:
-            noted = now
+            same = noted.get("processes", {}).get("flows") == now["processes"].get("flows")
+            noted = {**now, CONFIG_READ: noted[CONFIG_READ] if same and noted else now["started"]}
             write_state(run.data / UP_STATE, noted)
         if stop.wait(_LOOK):
             return

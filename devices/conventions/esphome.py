@@ -4,7 +4,8 @@ The prefix may have several levels and is the device. Fans, covers, valves and c
 A light's state is an object. `<prefix>/status` says online or offline, `<prefix>/debug` is the log: they are the device's once its prefix
 is known from other topics or from discovery. Text sensors publish as `sensor`, as ESPHome names them.
 
-*Units*: ESPHome says none over MQTT but in Home Assistant's discovery, which is asked by topic; climates are in °C, positions in per cent.
+*Units*: ESPHome says none over MQTT but in Home Assistant's discovery, which is asked by topic, and says what a device is called too; climates
+are in °C, positions in per cent, the board's own sensors (`wifi_signal`, `free_heap`, `loop_time`) in what their pages say.
 *Metric*: the object's id; `state` on the object's channel for what can be switched; a part by its own name on that channel.
 
 Commands: `<prefix>/<component>/<object id>/command`, parts on `…/<part>/command`, a light's as one object. A setting is `switch.pump`,
@@ -88,6 +89,13 @@ _SETTABLE: Final = frozenset(_TOLD) | frozenset(vocabulary.words("switch fan num
 _MEASURED: Final = frozenset({"action", "current_temperature", "current_humidity"})
 _ON_OFF: Final = frozenset({"switch", "fan", "away"})
 
+SENSORS: Final[Mapping[str, tuple[str, float, float]]] = {
+    **dict.fromkeys(vocabulary.words("wifi_signal wifi_signal_strength wifi_signal_sensor wifi_strength"), ("dBm", -200, -1)),
+    **dict.fromkeys(vocabulary.words("free_heap heap_free heap_max_block max_free_block free_psram psram_free"), ("B", 0, 2**32)),
+    "loop_time": ("ms", 0, 3_600_000),
+}
+"""What sensors of the board itself measure in, and the values for which that holds, by the pages of `wifi_signal` and `debug`."""
+
 MOST_PREFIXES: Final = 20_000
 MOST_OBJECTS: Final = 512
 
@@ -135,6 +143,9 @@ class Esphome(Convention):
             if body not in ("online", "offline"):
                 raise UnusableError(f"topic {message.topic!r}: status must be online or offline; got {str(body)[:40]!r}")
             return [Said(place.device, place.path, str(body), None, message.received, "received")]
+        for facet in self.discovered.get(message.topic, {}).values():
+            if "about" in facet:
+                self.describe(place.device, facet["about"])
         if place.path[0] == "update":
             return Ignored("says which firmware there is", place.device)
         if isinstance(body, dict):
@@ -148,7 +159,7 @@ class Esphome(Convention):
         value, unit = (body, None) if _is_text(path) else scalar(body)
         if value is None:
             return Ignored(f"no value: {body[:40]}", place.device)
-        unit = unit or self._unit(message.topic, path, ())
+        unit = unit or self._unit(message.topic, path, ()) or _board_unit(path, value)
         self._learn(place.device, path, unit)
         return [Said(place.device, path, value, None if isinstance(value, (bool, str)) else unit, message.received, "received")]
 
@@ -270,6 +281,19 @@ def _is_object(path: tuple[str, ...], *, strong: bool) -> bool:
     if len(rest) == 2:
         return rest[1] in PARTS.get(component, ())
     return component in COMPONENTS or (not strong and component in WEAK)
+
+
+def _board_unit(path: tuple[str, ...], value: Value) -> str | None:
+    """Return what a sensor of the board measures in, by the end of its name, which may begin with the node's.
+
+    >>> _board_unit(("sensor", "porch_wifi_signal"), -61), _board_unit(("sensor", "wifi_signal"), 80)
+    ('dBm', None)
+    """
+    words = path[-1].split("_")
+    if path[0] != "sensor" or isinstance(value, (bool, str)):
+        return None
+    found = next((SENSORS[end] for at in range(len(words)) if (end := "_".join(words[at:])) in SENSORS), None)
+    return found[0] if found and found[1] <= value <= found[2] else None
 
 
 def _is_text(path: tuple[str, ...]) -> bool:

@@ -3,10 +3,12 @@
 By https://www.home-assistant.io/integrations/mqtt/#mqtt-discovery. The prefix may be another one: a configuration is known by its shape.
 
 A configuration gives no reading. It teaches (`home_assistant_discovery`) in what unit a topic's values are, which words mean on, off, online and
-offline, and how an entity is set. Topics that a dialect of its own owns are read by that dialect; all others that were named are read here:
-as plain JSON and plain scalars are, so that device and series are the same before and after discovery, with unit and words from it. Below
-the prefix itself, `…/<object>/state` is the object's `state`. A template that is more than a path is never run: its topic is read by its
-plain form, without the unit and words that belong to the template's result.
+offline, what a device is called, and how an entity is set. Topics that a dialect of its own owns are read by that dialect; all others that
+were named are read here: as plain JSON and plain scalars are, so that device and series are the same before and after discovery, with unit
+and words from it. Two devices that would get one name are told apart (`home_assistant_owners`), and a key that is no word of the vocabulary
+is called by its `device_class`. Below the prefix itself, `…/<object>/state` is the object's `state`. A template that is more than a path is
+never run: its topic is read by its plain form, without the unit and words that belong to the template's result, and the device's label
+`value_template` says so. A topic for commands is no reading.
 
 Commands go to the entity's command topic, several settings of a light with the JSON schema in one object. A setting is a metric,
 `metric/channel`, the entity's object id, or `<object id>.<part>` (`hall.temperature`).
@@ -32,8 +34,12 @@ from devices.convention import (
     refuse_toggle,
     remember,
     split_setting,
+    untangle,
 )
 from devices.conventions import home_assistant_discovery as discovery
+from devices.conventions import home_assistant_orders as orders
+from devices.conventions.home_assistant_lessons import Config, Forgotten, kind_of, known_of, words_of
+from devices.conventions.home_assistant_owners import MOST_DEVICES, MOST_OF_DEVICE, MOST_TOPICS, OBJECT, VALUE, Owners, branch_of
 from devices.conventions.plain_json import PlainJson
 from devices.conventions.plain_scalar import scalar
 from devices.news import News
@@ -52,11 +58,13 @@ _ATTRIBUTES: Final = frozenset(
 
 _NOTHING: Final[Mapping[str, Any]] = {}
 
+_NOT_FOLLOWED: Final[Mapping[str, str]] = {"value_template": "not followed"}
+"""The label of a device of which a topic is read as it is, though its template says otherwise."""
+_MEANT: Final = frozenset({"words", "text", "metric"})
+"""What is known of a topic that changes its readings after they have been read by their plain form."""
+
 MOST_CONFIGS: Final = 50_000
-MOST_TOPICS: Final = 50_000
-MOST_DEVICES: Final = 50_000
 MOST_OF_TOPIC: Final = 128
-MOST_OF_DEVICE: Final = 256
 
 
 class HomeAssistant(Convention):
@@ -74,15 +82,21 @@ class HomeAssistant(Convention):
         super().__init__(profiles, learned, news)
         self._json = PlainJson(profiles, {}, self.news)
         self._topics: dict[str, dict[str, dict[str, Any]]] = learned.setdefault("topics", {})
-        self._configs: dict[str, dict[str, list[list[str]]]] = learned.setdefault("configs", {})
+        self._configs: dict[str, dict[str, list[Any]]] = learned.setdefault("configs", {})
         self._commands: dict[str, dict[str, dict[str, Any]]] = learned.setdefault("commands", {})
+        self._orders: dict[str, dict[str, str]] = learned.setdefault("orders", {})
+        self._unfollowed: dict[str, dict[str, str]] = learned.setdefault("unfollowed", {})
+        self._owners = Owners(learned.setdefault("owners", {}))
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:
         if _is_config(levels):
             return self._place(topic, levels, "config")
+        named = topic in self._topics or topic in self._unfollowed
+        if not named and topic in self._orders:
+            return Place(next(iter(self._orders[topic].values())), ignored="a command to a device")
         if levels[0] == PREFIX:
             return self._below(topic, levels)
-        if topic not in self._topics or places.is_command(levels):
+        if not named or places.is_command(levels):
             return None
         place = self._place(topic, levels)
         return Place(place.device, place.base, place.path, place.role, levels, alternative=place.alternative, adopted=True)
@@ -100,7 +114,14 @@ class HomeAssistant(Convention):
         return self._place(topic, levels)
 
     def _place(self, topic: str, levels: tuple[str, ...], role: str = "") -> Place:
-        """Return the place of an object on a topic, and as alternative that of a scalar: as the plain conventions have them."""
+        """Return the place of an object on a topic, and as alternative that of a scalar: of the device that owns it."""
+        place, alone = self._plainly(topic, levels)
+        device, own = self._owners.of(topic, OBJECT, place.device), self._owners.of(topic, VALUE, alone.device)
+        alternative = Place(own, "", alone.path)
+        return Place(device, place.base, place.path, role or place.role, levels, alternative=alternative)
+
+    def _plainly(self, topic: str, levels: tuple[str, ...]) -> tuple[Place, Place]:
+        """Return the places of an object and of a scalar as the plain conventions have them; below the prefix, an object's name stands for it."""
         place = self._json.recognise(topic, levels)
         assert place is not None
         assert place.alternative is not None
@@ -108,8 +129,7 @@ class HomeAssistant(Convention):
         if levels[0] == PREFIX and len(levels) > 2 and levels[1] in discovery.COMPONENTS:
             own, path = (levels[-2], levels[-1]) if len(levels) > 3 else (levels[-1], "state")
             alone = Place(self.profiles.device_at(topic) or own, path=(path,))
-        alone = Place(alone.device, "", alone.path)
-        return Place(place.device, place.base, place.path, role or place.role, levels, alternative=alone)
+        return place, alone
 
     def takes(self, body: Body) -> bool:
         return not isinstance(body, bytes)
@@ -130,8 +150,7 @@ class HomeAssistant(Convention):
         """Learn from a configuration; None for what is none."""
         if place.role == "config":
             if body == "":
-                for device, _ in self._forget(message.topic)[1]:
-                    self.readdress(device)
+                self._drop(message.topic)
                 return Ignored("Home Assistant discovery: nothing is at this topic any more")
             if isinstance(body, dict) and discovery.is_config(body):
                 return self._learn(message.topic, place.levels, body)
@@ -173,38 +192,68 @@ class HomeAssistant(Convention):
 
     def _learn(self, topic: str, levels: tuple[str, ...], body: dict[str, Any]) -> Ignored:
         """Keep what a configuration says, in place of what was said before at its topic."""
-        found = discovery.entities(levels[_component_at(levels)], levels[-2], body)
-        before, commanded = self._forget(topic)
-        record: dict[str, list[list[str]]] = {"topics": [], "commands": []}
+        at = _component_at(levels)
+        found = discovery.entities(levels[at], levels[-2], body)
+        before = self._forget(topic)
+        config = Config(topic, found.identity or levels[at + 1], found.about)
         for facet in found.facets:
-            place = self._place(facet.topic, tuple(facet.topic.split("/")))
-            alone = place.alternative
-            assert alone is not None
-            device, path = (place.device, facet.path) if facet.path else (alone.device, alone.path)
-            inner, known = ".".join(facet.path), _known(facet)
-            self._add(facet.topic, inner, known)
-            record["topics"].append([facet.topic, inner])
-            if _kind_of(known) != _kind_of(before.get((facet.topic, inner), {})):
-                self.readdress(device, retyped=True)
-            if facet.command is not None:
-                name = f"{facet.entity}.{facet.part}" if facet.part else facet.entity
-                command = {**facet.command, **known, "path": list(path)}
-                remember(self._commands.get(device) or self._begin(device), name, command, most=MOST_OF_DEVICE)
-                record["commands"].append([device, name])
-                if commanded.pop((device, name), None) != command:
-                    self.readdress(device)
-        for device, _ in commanded:
-            self.readdress(device)
+            self._learn_facet(config, facet, before)
+        for state, is_object in found.plain:
+            device = self._settle(config, state, OBJECT if is_object else VALUE, _NOT_FOLLOWED)
+            self._note(self._unfollowed, config, state, device)
+        for order in found.orders:
+            self._note(self._orders, config, order, next(iter(config.claims), ""))
         for one in found.availabilities:
             inner = ".".join(one.path)
             if inner not in self._topics.get(one.topic, {}):
+                self._settle(config, one.topic, OBJECT if one.path else VALUE, None)
                 self._add(one.topic, inner, {"words": {one.online: True, one.offline: False}, "online": True})
-                record["topics"].append([one.topic, inner])
+                config.topics.append([one.topic, inner])
         while len(self._configs) >= MOST_CONFIGS:
-            self._forget(next(iter(self._configs)))
-        self._configs[topic] = record
+            self._drop(next(iter(self._configs)))
+        self._configs[topic] = config.record()
+        self._tell(before, config)
         unread = f"; never run, its topic is read as it is: {found.unread[0][:80]!r}" if found.unread else ""
         return Ignored(f"Home Assistant discovery{unread}")
+
+    def _learn_facet(self, config: Config, facet: discovery.Facet, before: Forgotten) -> None:
+        """Keep what one topic carries of an entity, and how that is set."""
+        device = self._settle(config, facet.topic, OBJECT if facet.path else VALUE, {})
+        inner, known = ".".join(facet.path), known_of(facet)
+        self._add(facet.topic, inner, {**known, **words_of(facet, config.about)})
+        config.topics.append([facet.topic, inner])
+        if kind_of(known) != kind_of(before.facets.get((facet.topic, inner), {})):
+            self.readdress(device, retyped=True)
+        if facet.command is None:
+            return
+        _, alone = self._plainly(facet.topic, tuple(facet.topic.split("/")))
+        name = f"{facet.entity}.{facet.part}" if facet.part else facet.entity
+        command = {**facet.command, **known, "path": list(facet.path or alone.path)}
+        remember(self._commands.get(device) or self._begin(device), name, command, most=MOST_OF_DEVICE)
+        config.commands.append([device, name])
+        if before.commands.pop((device, name), None) != command:
+            self.readdress(device)
+
+    def _settle(self, config: Config, topic: str, form: str, words: Mapping[str, str] | None) -> str:
+        """Return the device of a topic that a configuration has named, and keep its claim to that name; None for words: it has none."""
+        place, alone = self._plainly(topic, tuple(topic.split("/")))
+        plain = place.device if form == OBJECT else alone.device
+        branch = "" if self.profiles.device_at(topic) else branch_of(topic, form, plain)
+        device, is_news = self._owners.settle(topic, form, plain, branch=branch, identity=config.identity)
+        self.changes += is_news
+        if words is not None:
+            told = {**config.about, **config.claims.get(device, {}), **words}
+            config.claims[device] = told
+            self._owners.claim(device, config.topic, identity=config.identity, branch=branch, words=told)
+        return device
+
+    def _note(self, table: dict[str, dict[str, str]], config: Config, topic: str, device: str) -> None:
+        """Keep that a configuration has named a topic in this table, and whose it is."""
+        if topic not in table:
+            remember(table, topic, {}, most=MOST_TOPICS)
+            self.changes += 1
+        remember(table[topic], config.topic, device, most=MOST_OF_TOPIC)
+        config.noted.append(topic)
 
     def _begin(self, device: str) -> dict[str, dict[str, Any]]:
         remember(self._commands, device, {}, most=MOST_DEVICES)
@@ -216,21 +265,42 @@ class HomeAssistant(Convention):
             self.changes += 1
         remember(self._topics[topic], inner, known, most=MOST_OF_TOPIC)
 
-    def _forget(self, config: str) -> tuple[dict[tuple[str, str], Any], dict[tuple[str, str], Any]]:
-        """Drop what a configuration taught; return what it said of topics, by topic and path, and its commands, by device and name."""
-        record = self._configs.pop(config, {"topics": [], "commands": []})
-        facets: dict[tuple[str, str], Any] = {}
-        commands: dict[tuple[str, str], Any] = {}
-        for (topic, inner), table in (((topic, inner), self._topics.get(topic, {})) for topic, inner in record["topics"]):
-            facets[topic, inner] = table.pop(inner, {})
-            if topic in self._topics and not table:
-                del self._topics[topic]
-                self.changes += 1
-        for (device, name), table in (((device, name), self._commands.get(device, {})) for device, name in record["commands"]):
-            commands[device, name] = table.pop(name, {})
-            if device in self._commands and not table:
-                del self._commands[device]
-        return facets, commands
+    def _drop(self, config: str) -> None:
+        """Forget a configuration for good."""
+        self._tell(self._forget(config), None)
+
+    def _tell(self, before: Forgotten, config: Config | None) -> None:
+        """Say what has become of the devices, and of the topics, that a configuration named before or names now."""
+        for device, _ in before.commands:
+            self.readdress(device)
+        for device in {*before.devices, *(config.claims if config else ())}:
+            self.describe(device, self._owners.words(device))
+        for topic in before.topics:
+            if topic not in self._topics and topic not in self._unfollowed:
+                self._owners.release(topic)
+
+    def _forget(self, config: str) -> Forgotten:
+        """Drop what a configuration taught; return what it was."""
+        record: Mapping[str, Any] = self._configs.pop(config, {})
+        before = Forgotten({}, {}, set(record.get("devices", ())), {*record.get("noted", ()), *(t for t, _ in record.get("topics", ()))})
+        for topic, inner in record.get("topics", ()):
+            before.facets[topic, inner] = self._taken(self._topics, topic, inner)
+        for device, name in record.get("commands", ()):
+            before.commands[device, name] = self._taken(self._commands, device, name)
+        for topic in record.get("noted", ()):
+            self._taken(self._orders, topic, config)
+            self._taken(self._unfollowed, topic, config)
+        for device in before.devices:
+            self._owners.disclaim(device, config)
+        return before
+
+    def _taken(self, table: dict[str, dict[str, Any]], outer: str, inner: str) -> Any:
+        """Take an entry out of a table in a table, and that with its last one."""
+        found = table.get(outer, {}).pop(inner, {})
+        if outer in table and not table[outer]:
+            del table[outer]
+            self.changes += 1
+        return found
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return the name of a path as plain JSON has it."""
@@ -240,10 +310,28 @@ class HomeAssistant(Convention):
         """Return the readings with the entity's own words as truths, and its texts as texts."""
         readings = super().normalise(said, message)
         facets = self._topics.get(message.topic, _NOTHING)
-        if not any("words" in facet or "text" in facet for facet in facets.values()):
+        if all(_MEANT.isdisjoint(facet) for facet in facets.values()):
             return readings
         known = _facets_of(facets, said, is_object=message.payload.lstrip()[:1] in (b"{", b"["))
-        return [_worded(reading, facet) if facet else reading for reading, facet in zip(readings, known, strict=True)]
+        meant = [self._meaning(reading, one.path, facet) for reading, one, facet in zip(readings, said, known, strict=True)]
+        return untangle(meant) if any("metric" in facet for facet in facets.values()) else meant
+
+    def _meaning(self, reading: Reading, path: tuple[str, ...], facet: Mapping[str, Any]) -> Reading:
+        """Return a reading in the entity's own words, and called by its class where the path says nothing."""
+        if not facet:
+            return reading
+        reading = _worded(reading, facet)
+        own, name = self.series(path), self._called(path, facet)
+        if own == name or reading.metric != own.metric or isinstance(reading.value, bool) is not ("words" in facet):
+            return reading
+        return reading if isinstance(reading.value, str) else msgspec.structs.replace(reading, metric=name.metric, channel=name.channel)
+
+    def _called(self, path: tuple[str, ...], facet: Mapping[str, Any]) -> vocabulary.Name:
+        """Return the name of a path, by the entity's class where it is no word of the vocabulary: then all of the path is the channel."""
+        name = self.series(path)
+        if "metric" not in facet or name.metric in vocabulary.METRICS:
+            return name
+        return vocabulary.Name(facet["metric"], ".".join(path), name.unit)
 
     def base_of(self, device: str, base: str) -> str:
         """Return how the device's entities are set, as JSON."""
@@ -257,7 +345,7 @@ class HomeAssistant(Convention):
         for setting, value in settings.items():
             refuse_toggle(device, setting, value)
             command = self._command(commands, device, setting, value)
-            told, reached = _told(command, device, setting, value)
+            told, reached = orders.told(command, device, setting, value)
             expected = self._reported(device, command, reached)
             if key := command.get("key"):
                 body, expects = objects.setdefault(command["topic"], ({}, []))
@@ -275,13 +363,14 @@ class HomeAssistant(Convention):
             found: dict[str, Any] = commands[setting]
             return found
         metric, channel = split_setting(setting)
-        named = [one for one in commands.values() if self._answers(tuple(one["path"]), metric, channel)]
+        named = [one for one in commands.values() if self._answers(one, metric, channel)]
         if len(named) != 1:
             refuse(device, setting, f"must be an entity that can be set ({', '.join(sorted(commands)) or 'this device has none'})", value)
         return dict(named[0])
 
-    def _answers(self, path: tuple[str, ...], metric: str, channel: str) -> bool:
-        name = self.series(path)
+    def _answers(self, command: Mapping[str, Any], metric: str, channel: str) -> bool:
+        path = tuple(command["path"])
+        name = self._called(path, command)
         return (name.metric == metric and channel in ("", name.channel)) or (not channel and ".".join(path) == metric)
 
     def _reported(self, device: str, command: Mapping[str, Any], reached: Value) -> Expected:
@@ -289,7 +378,7 @@ class HomeAssistant(Convention):
         value = reached if command.get("text") or not isinstance(reached, str) else vocabulary.number(reached)
         value = reached if value is None else value
         one = Said(device, tuple(command["path"]), value, None, 0, "received")
-        reading = _worded(super().normalise([_in_unit(one, command)], Message("", b"", 0))[0], command)
+        reading = self._meaning(super().normalise([_in_unit(one, command)], Message("", b"", 0))[0], one.path, command)
         return Expected(reading.metric, reading.channel, reading.value)
 
 
@@ -300,25 +389,6 @@ def _component_at(levels: tuple[str, ...]) -> int:
 
 def _is_config(levels: tuple[str, ...]) -> bool:
     return len(levels) > 3 and levels[-1] == "config" and bool(levels[0]) and levels[_component_at(levels)] in discovery.COMPONENTS
-
-
-def _known(facet: discovery.Facet) -> dict[str, Any]:
-    """Return what a state topic carries, in plain builtins."""
-    known: dict[str, Any] = {}
-    if facet.unit:
-        known["unit"] = vocabulary.unit_named(facet.unit) or facet.unit
-    if facet.device_class:
-        known["class"] = facet.device_class
-    if facet.on_off:
-        known["words"] = {facet.on_off[0]: True, facet.on_off[1]: False}
-    if facet.is_text:
-        known["text"] = True
-    return known
-
-
-def _kind_of(known: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return what of a facet decides the type of its readings."""
-    return known.get("words"), known.get("text")
 
 
 def _facets_of(facets: Mapping[str, dict[str, Any]], said: list[Said], *, is_object: bool) -> list[Mapping[str, Any]]:
@@ -337,7 +407,7 @@ def _in_unit(one: Said, facet: Mapping[str, Any]) -> Said:
     """Return a value with the unit and class that its topic was said to carry."""
     is_number = isinstance(one.value, (int, float)) and not isinstance(one.value, bool)
     unit = facet.get("unit") if is_number and one.unit is None else one.unit
-    labels = {"device_class": facet["class"]} if "class" in facet else one.labels
+    labels = facet.get("labels", one.labels)
     return one if unit is one.unit and labels is one.labels else msgspec.structs.replace(one, unit=unit, labels=labels)
 
 
@@ -350,34 +420,3 @@ def _worded(reading: Reading, facet: Mapping[str, Any]) -> Reading:
         metric = "online" if facet.get("online") else "state" if reading.metric == "power" else reading.metric
         return msgspec.structs.replace(reading, metric=metric, value=truth, unit=None, raw_unit=None)
     return as_text(reading) if facet.get("text") and isinstance(raw, str) else reading
-
-
-def _told(command: Mapping[str, Any], device: str, setting: str, value: Value) -> tuple[Value, Value]:
-    """Return what is sent for a value, and the word or number that will be reported. Raises CommandError."""
-    text = on_off(value)
-    if "on_off" in command:
-        on, off = command["on_off"]
-        if text not in (on, off) and text.upper() not in ("ON", "OFF"):
-            refuse(device, setting, f"must be {on} or {off}", value)
-        truth = text == on or (text != off and text.upper() == "ON")
-        words = {reached: word for word, reached in command.get("words", {}).items()}
-        return (on, words.get(True, on)) if truth else (off, words.get(False, off))
-    if "led" in command:
-        for state, (reached, told) in command["led"].items():
-            if text.lower() in (state, reached.lower(), told.lower()):
-                return told, reached
-        refuse(device, setting, f"must be a state to reach ({', '.join(command['led'])})", value)
-    if command.get("number") or (isinstance(value, (int, float)) and not isinstance(value, bool)):
-        return _number(command, device, setting, value)
-    if "options" in command and text not in command["options"]:
-        refuse(device, setting, f"must be one of {', '.join(command['options'])}", value)
-    return text, text
-
-
-def _number(command: Mapping[str, Any], device: str, setting: str, value: Value) -> tuple[Value, Value]:
-    number = vocabulary.number(value) if isinstance(value, str) else value
-    if number is None or isinstance(number, (bool, str)):
-        refuse(device, setting, "must be a number", value)
-    if number < command.get("low", number) or number > command.get("high", number):
-        refuse(device, setting, f"must be from {command.get('low')} to {command.get('high')}", value)
-    return number, number

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 ABBREVIATIONS: Final[Mapping[str, str]] = {
-    "act_t": "action_topic", "act_tpl": "action_template", "avty": "availability", "avty_mode": "availability_mode",
+    "act_t": "action_topic", "act_tpl": "action_template", "aux_cmd_t": "aux_command_topic", "avty": "availability", "avty_mode": "availability_mode",
     "avty_t": "availability_topic", "avty_tpl": "availability_template", "away_mode_cmd_t": "away_mode_command_topic",
     "away_mode_stat_t": "away_mode_state_topic", "away_mode_stat_tpl": "away_mode_state_template", "bri_cmd_t": "brightness_command_topic",
     "bri_cmd_tpl": "brightness_command_template", "bri_scl": "brightness_scale", "bri_stat_t": "brightness_state_topic",
@@ -17,7 +17,13 @@ ABBREVIATIONS: Final[Mapping[str, str]] = {
     "curr_temp_tpl": "current_temperature_template", "dev": "device", "dev_cla": "device_class", "dir_cmd_t": "direction_command_topic",
     "dir_cmd_tpl": "direction_command_template", "dir_stat_t": "direction_state_topic", "dir_val_tpl": "direction_value_template",
     "fan_mode_cmd_t": "fan_mode_command_topic", "fan_mode_cmd_tpl": "fan_mode_command_template", "fan_mode_stat_t": "fan_mode_state_topic",
-    "fan_mode_stat_tpl": "fan_mode_state_template", "fx_cmd_t": "effect_command_topic", "fx_cmd_tpl": "effect_command_template",
+    "fan_mode_stat_tpl": "fan_mode_state_template", "hold_cmd_t": "hold_command_topic", "hs_cmd_t": "hs_command_topic",
+    "rgb_cmd_t": "rgb_command_topic", "rgbw_cmd_t": "rgbw_command_topic", "rgbww_cmd_t": "rgbww_command_topic",
+    "send_cmd_t": "send_command_topic", "set_fan_spd_t": "set_fan_speed_topic", "spd_cmd_t": "speed_command_topic",
+    "swing_h_mode_cmd_t": "swing_horizontal_mode_command_topic", "whit_cmd_t": "white_command_topic",
+    "whit_val_cmd_t": "white_value_command_topic", "xy_cmd_t": "xy_command_topic", "dock_cmd_t": "dock_command_topic",
+    "pause_cmd_t": "pause_command_topic", "strt_mw_cmd_t": "start_mowing_command_topic",
+    "fx_cmd_t": "effect_command_topic", "fx_cmd_tpl": "effect_command_template",
     "fx_list": "effect_list", "fx_stat_t": "effect_state_topic", "fx_val_tpl": "effect_value_template",
     "hum_cmd_t": "target_humidity_command_topic", "hum_cmd_tpl": "target_humidity_command_template",
     "hum_stat_t": "target_humidity_state_topic", "hum_state_tpl": "target_humidity_state_template", "hs_stat_t": "hs_state_topic",
@@ -53,3 +59,6 @@ ABBREVIATIONS: Final[Mapping[str, str]] = {
     "unit_of_meas": "unit_of_measurement", "val_tpl": "value_template", "xy_stat_t": "xy_state_topic",
 }  # fmt: skip
 """The abbreviations of keys that matter here; the others say how to show an entity."""
+
+OF_DEVICE: Final[Mapping[str, str]] = {"ids": "identifiers", "cns": "connections", "mf": "manufacturer", "mdl": "model"}
+"""The abbreviations inside `device` that matter here."""

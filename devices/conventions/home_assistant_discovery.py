@@ -14,7 +14,7 @@ import msgspec
 
 from devices import vocabulary
 from devices.conventions import home_assistant_templates as templates
-from devices.conventions.home_assistant_abbreviations import ABBREVIATIONS
+from devices.conventions.home_assistant_abbreviations import ABBREVIATIONS, OF_DEVICE
 
 COMPONENTS: Final = frozenset(
     vocabulary.words(
@@ -24,6 +24,8 @@ COMPONENTS: Final = frozenset(
     )
 )
 
+_ORDERS: Final = frozenset({"set_position_topic", "set_fan_speed_topic"})
+"""Topics for commands that are not called so."""
 _SHARED: Final = frozenset(
     {"~", "state_topic", "command_topic", "availability", "availability_topic", "availability_mode", "availability_template",
      "payload_available", "payload_not_available"}
@@ -62,6 +64,19 @@ _LED: Final[Mapping[str, Mapping[str, tuple[tuple[str, str], tuple[str, str]]]]]
 }  # fmt: skip
 """By the state to reach: the key and default of the word that reports it, and of the one that leads to it."""
 
+_CLASSES: Final[Mapping[str, str]] = {
+    "signal_strength": "rssi", "sound_pressure": "noise", "aqi": "air_quality", "volatile_organic_compounds": "voc",
+    "volatile_organic_compounds_parts": "tvoc",
+}  # fmt: skip
+"""The metric that a sensor's class is, where it is no word of the vocabulary."""
+_UNSAID: Final = frozenset({"gas"})
+"""Classes of a sensor that are a word of the vocabulary for something else."""
+_TRUTHS: Final[Mapping[str, str]] = {
+    **{word: word for word in vocabulary.words("motion occupancy presence door window smoke tamper vibration gas")},
+    "moisture": "water_leak", "battery": "battery_low", "garage_door": "door",
+}  # fmt: skip
+"""The metric that a binary sensor's class is, where on means the same."""
+
 LONGEST_WORD: Final = 256
 MOST_COMPONENTS: Final = 256
 
@@ -75,6 +90,10 @@ class Facet(msgspec.Struct, frozen=True, kw_only=True):
     path: tuple[str, ...] = ()
     unit: str | None = None
     device_class: str | None = None
+    metric: str | None = None
+    """What the class measures, by the vocabulary."""
+    name: str | None = None
+    """What the entity is called, where nothing is said of its device."""
     on_off: tuple[str, str] | None = None
     """What is reported for on and off."""
     is_text: bool = False
@@ -91,18 +110,25 @@ class Availability(msgspec.Struct, frozen=True):
 
 
 class Entities(msgspec.Struct):
-    """What a configuration message says; `unread` are the templates that are more than a path."""
+    """What a configuration message says.
 
-    facets: list[Facet]
-    availabilities: list[Availability]
-    unread: list[str]
-    count: int = 0
+    `unread` are the templates that are more than a path, `plain` the topics that are read by their plain form therefore, each with whether its
+    template takes an object; `orders` are topics for commands. `identity` is what the device is told by, `about` what is said of it in words.
+    """
+
+    facets: list[Facet] = []
+    availabilities: list[Availability] = []
+    unread: list[str] = []
+    plain: list[tuple[str, bool]] = []
+    orders: list[str] = []
+    identity: str = ""
+    about: dict[str, str] = {}
 
 
 def entities(component: str, name: str, body: Mapping[str, Any]) -> Entities:
     """Return what the configuration of an entity, or of a device with components, says."""
-    found = Entities([], [], [])
     config = _long(body)
+    found = _described(config.get("device"))
     parts = config.get("components")
     if component != "device" or not isinstance(parts, dict):
         _entity(found, component, name, config)
@@ -129,8 +155,19 @@ def _long(body: Mapping[str, Any]) -> dict[str, Any]:
     return {ABBREVIATIONS.get(key, key): value for key, value in body.items()}
 
 
+def _described(device: Any) -> Entities:
+    """Return what the configuration says of its device, before anything of its entities."""
+    if not isinstance(device, dict):
+        return Entities()
+    said = {OF_DEVICE.get(key, key): value for key, value in device.items()}
+    ids, links = said.get("identifiers"), said.get("connections")
+    several = ids if isinstance(ids, list) else [ids] if ids is not None else links if isinstance(links, list) else []
+    marks = sorted(str(one[-1] if isinstance(one, list) and one else one) for one in several[:16])
+    words = {"name": said.get("name"), "brand": said.get("manufacturer"), "model": said.get("model")}
+    return Entities(identity=" ".join(marks)[:LONGEST_WORD], about={key: told for key, word in words.items() if (told := _word(word))})
+
+
 def _entity(found: Entities, component: str, name: str, config: dict[str, Any]) -> None:
-    found.count += 1
     base = config.get("~")
     if isinstance(base, str):
         config = {key: _based(value, base) if key.endswith("topic") else value for key, value in config.items()}
@@ -143,7 +180,9 @@ def _entity(found: Entities, component: str, name: str, config: dict[str, Any]) 
     facets += [facet for part in (*_PARTS, *_READ, "position", "tilt") if (facet := _part(found, component, name, part, config))]
     if main is not None and main.command is not None and component == "light" and config.get("schema") == "json":
         facets = [*_json_light(main, config), *facets[1:]]
-    found.facets += facets
+    called = None if found.about or found.identity else _word(config.get("name"))
+    found.facets += [msgspec.structs.replace(facet, name=called) for facet in facets] if called else facets
+    found.orders += [topic for key, topic in config.items() if (key.endswith("command_topic") or key in _ORDERS) and _word(topic)]
     found.availabilities += _availabilities(found, config, base)
 
 
@@ -157,7 +196,7 @@ def _facet(found: Entities, component: str, name: str, config: dict[str, Any]) -
     """Return an entity's own state. Where its template is code, the topic is read by its plain form, without what the template means."""
     topic = _word(config.get("state_topic"))
     template = config.get("value_template") or config.get("state_value_template") or config.get("state_template")
-    path = _path(found, template)
+    path = _path(found, template, topic)
     if topic is None or path is None:
         return None
     led = _led(component, config)
@@ -169,6 +208,7 @@ def _facet(found: Entities, component: str, name: str, config: dict[str, Any]) -
         path=path,
         unit=_word(config.get("unit_of_measurement")),
         device_class=_word(config.get("device_class")),
+        metric=_metric(component, _word(config.get("device_class"))),
         on_off=(on, off) if component in _SWITCHED else None,
         is_text=component in _WORDS,
         command=_command(found, component, "", config, "command", on_off=_sent(config) if component in _SWITCHED else None, led=led),
@@ -182,7 +222,7 @@ def _part(found: Entities, component: str, name: str, part: str, config: dict[st
     elif part in ("position", "tilt"):
         state, template = ("position_topic", "position_template") if part == "position" else ("tilt_status_topic", "tilt_status_template")
     topic = _word(config.get(state))
-    path = _path(found, config.get(template) or config.get(f"{part}_value_template")) if topic else None
+    path = _path(found, config.get(template) or config.get(f"{part}_value_template"), topic) if topic else None
     if topic is None or path is None:
         return None
     switched = None
@@ -274,13 +314,29 @@ def _availabilities(found: Entities, config: Mapping[str, Any], base: Any) -> It
             yield Availability(topic, path, online, offline)
 
 
-def _path(found: Entities, template: Any) -> tuple[str, ...] | None:
+def _path(found: Entities, template: Any, topic: str | None = None) -> tuple[str, ...] | None:
+    """Return the path that a template reads; None for one that is code, and its topic, if given, is then to be read as it is."""
     if not isinstance(template, str) or not template.strip():
         return ()
     path = templates.path_of(template)
     if path is None:
         found.unread.append(template)
+        if topic is not None:
+            found.plain.append((topic, "value_json" in template))
     return path
+
+
+def _metric(component: str, device_class: str | None) -> str | None:
+    """Return the metric that a class names.
+
+    >>> _metric("sensor", "carbon_dioxide"), _metric("binary_sensor", "moisture"), _metric("cover", "door")
+    ('co2', 'water_leak', None)
+    """
+    if device_class is None or component not in ("sensor", "number", "binary_sensor"):
+        return None
+    if component == "binary_sensor":
+        return _TRUTHS.get(device_class)
+    return None if device_class in _UNSAID else _CLASSES.get(device_class) or vocabulary.word(device_class)
 
 
 def _led(component: str, config: Mapping[str, Any]) -> dict[str, list[str]] | None:

@@ -3,7 +3,7 @@
 The base is `homie`, also behind an empty first level, or any under which a `$homie` attribute (2 to 4) or a `$description` (5) has been
 seen; Homie 5 has one more level, `<base>/5/<device>/…`. A level that begins with `$` describes: `$unit`, `$datatype`, `$settable` and
 `$format` of a property (2 to 4, in any order), or the JSON object in `$description` (5), are kept by device; `$state` and `$online` say
-whether it can be reached; `$stats/…` are measured. Homie 2 has a property `unit` beside the one that is measured in it.
+whether it can be reached; `$stats/…` are measured; a device's `$name` is a label. Homie 2 has a property `unit` beside the one that is measured in it.
 
 *Values*: what `$datatype` says: numbers, `true` and `false`, and text that stays text however it looks (`string`, `enum`, `color`,
 `datetime`, `duration`); a `json` value is read as an object. Without a datatype, numbers and truths are told by their look.
@@ -53,7 +53,9 @@ STATS: Final[Mapping[str, tuple[str, str | None]]] = {
 
 _UNREAD: Final = frozenset({"$implementation", "$fw", "$ota", "$reset"})
 """What a device's maker does on topics of its own, sending it new firmware, which is binary, among it."""
-_TAUGHT: Final = frozenset({"$unit", "$datatype", "$settable", "$format"})
+_TAUGHT: Final = frozenset({"$unit", "$datatype", "$settable", "$format", "$name", "$retained"})
+_FACTS: Final = frozenset({"unit", "datatype", "format", "described"})
+"""What a device says of a property, unlike `looks`, which its values alone tell. `described`: it has a name, or says whether it is retained."""
 _QUANTITY_OF_NODE: Final = frozenset(vocabulary.words("degrees celsius fahrenheit percentage percent value lux"))
 """Properties that only say in what their node is measured."""
 _ARRAY: Final = re.compile(r"(.*[^\d_])_(\d{1,5})")
@@ -155,8 +157,10 @@ class Homie(Convention):
         elif role == "$description":
             self._describe(place, text, message)
         elif role in _TAUGHT and len(path) == 3:
-            value: Any = text == "true" if role == "$settable" else text.strip()
-            self._learn(device, "/".join(path[:2]), {role[1:]: value})
+            fact: dict[str, Any] = {role[1:]: text == "true" if role == "$settable" else text.strip()}
+            self._learn(device, "/".join(path[:2]), {"described": True} if role in ("$name", "$retained") else fact)
+        elif path == ("$name",):
+            self.describe(device, {"name": text})
         elif path[0] == role and text:
             if role in ("$state", "$online") and len(path) == 1:
                 return _state(place, text, message)
@@ -177,6 +181,7 @@ class Homie(Convention):
         devices = self.learned.setdefault("devices", {})
         if not text:
             devices.pop(place.device, None)
+            self.describe(place.device, {})
             return
         try:
             body = payloads.read(text.encode())
@@ -185,6 +190,7 @@ class Homie(Convention):
         if not isinstance(body, dict) or not str(body.get("homie", "5"))[:1].isdigit():
             raise UnusableError(f"topic {message.topic!r}: a $description must be an object with its version; got {text[:40]!r}")
         self._learn_base("/".join(place.levels), "5")
+        self.describe(place.device, {"name": body.get("name")})
         table = dict(_described(body))
         if devices.get(place.device) != table:
             remember(devices, place.device, table, most=MOST_DEVICES)
@@ -245,9 +251,16 @@ class Homie(Convention):
         return readings
 
     def base_of(self, device: str, base: str) -> str:
-        """Return the device's topic with what is known of its properties, as JSON."""
+        """Return the device's topic with what is known of its properties, as JSON.
+
+        A property that is described cannot be set unless it says so (section "Property attributes"); one of which only values are known may be.
+        """
         table: dict[str, Any] = self.learned.get("devices", {}).get(device, {})
-        properties = {key: {**table.get(key.partition("/")[0], {}), **self._known(device, key)} for key in table if "/" in key}
+        properties = {}
+        for key in (key for key in table if "/" in key):
+            known = self._known(device, key)
+            default = {} if _FACTS.isdisjoint(known) else {"settable": False}
+            properties[key] = {**table.get(key.partition("/")[0], {}), **default, **known}
         return msgspec.json.encode({"base": base, "properties": properties}, order="sorted").decode()
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:

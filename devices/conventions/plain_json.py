@@ -244,7 +244,8 @@ class PlainJson(Convention):
         for key, value in body.items():
             kind = value.__class__
             if kind is dict:
-                described |= self._object(said, value, (*path, key), at, depth + 1)
+                if key not in used:
+                    described |= self._object(said, value, (*path, key), at, depth + 1)
             elif kind is list:
                 described |= bool(value) and value[0].__class__ is dict
                 self._list(said, value, (*path, key), at, depth + 1)
@@ -305,7 +306,11 @@ class PlainJson(Convention):
         for key, least in shape.times:
             if stamp := parse(body[key], least=least):
                 return _At(at.message, at.device, *self.when(stamp, at.message, at.device), key)
-        return at
+        unreadable = next((key for key, least in shape.times if not least and isinstance(body[key], str) and body[key]), None)
+        if unreadable is None:
+            return at
+        source: TimeSource = "received-unreadable" if at.source == "received" else at.source
+        return _At(at.message, at.device, at.ts, source, unreadable)
 
     def _shape(self, body: dict[str, Any]) -> Shape:
         keys = tuple(body)
@@ -353,7 +358,7 @@ def _used(body: dict[str, Any], shape: Shape, at: _At, mark: str) -> tuple[str, 
     """Return the keys that say whose, when or in what unit, and so are no readings: a few at most."""
     used: tuple[str, ...] = (mark, at.timed) if shape.times and at.timed is not None else (mark,)
     if shape.devices:
-        used += tuple(key for key in shape.devices if str(body[key]).strip() == at.device)
+        used += tuple(key for key in shape.devices if _device_name(body[key]) == at.device)
     if shape.weak:
         used += tuple(key for key in shape.weak if str(body[key]) in (at.device, at.device.rpartition("/")[2]))
     return used + shape.units if shape.values else used
@@ -419,6 +424,10 @@ def _inside(path: tuple[str, ...]) -> tuple[str, ...]:
 
 def _device_name(value: Any) -> str | None:
     """Return a claim as a device's name: short, printable, and no id that is new in every message."""
+    if (
+        isinstance(value, dict) and value and all(isinstance(one, str) for one in value.values())
+    ):  # it describes the device, and measures nothing
+        value = next((value[key] for key in ("id", "name", "serial") if value.get(key)), None)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         return None
     name = str(value).strip()

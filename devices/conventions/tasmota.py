@@ -6,7 +6,7 @@ level (SetOption118), or without that word (SetOption100); a node whose address 
 
 *Readings* are all of `tele/…`, of `Status 8, 10, 11` (and the same parts of `Status 0`), and the states among the answers to commands
 (`POWER`, `Dimmer`, `Shutter1`, `Switch1` …), and what a button or switch did (`stat/x/SWITCH1T`). Other answers are settings, `INFO`,
-`LOGGING`, discovery and `Zb…` answers housekeeping.
+`LOGGING` and `Zb…` answers housekeeping. `tasmota/discovery/<mac>/config` says what a device is called, and its model: labels.
 *Channel*: the sensor (`temperature` on `DS18B20-1`), the number of a relay (`POWER2` → `state` on `2`) or phase (`voltage` on `0`).
 *Units*: `TempUnit`, `PressureUnit`, `SpeedUnit` of the message, else what the documentation says; a temperature without `TempUnit` has
 none.
@@ -77,6 +77,7 @@ _WRITES: Final[Mapping[str, str]] = {
 OFFSET_HOLDS: Final = 2 * 86_400
 """For how many seconds of the device's own time a learned offset is used."""
 MOST_OFFSETS: Final = 200_000
+LONGEST_NAME: Final = 256
 
 
 class _At(NamedTuple):
@@ -105,7 +106,7 @@ class Tasmota(Convention):
 
     def recognise(self, topic: str, levels: tuple[str, ...]) -> Place | None:  # noqa: ARG002
         if levels[:2] == ("tasmota", "discovery"):
-            return Place("/".join(levels[2:3]), ignored="discovery")
+            return Place("/".join(levels[2:3]), role="discovery", ignored=None if levels[3:] == ("config",) else "discovery")
         at = next((place for place, level in enumerate(levels[:-1]) if level in PREFIXES), None)
         if at is None:
             return None
@@ -120,6 +121,8 @@ class Tasmota(Convention):
         return Place(device, base, (last,), prefix, levels, ignored)
 
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored:
+        if place.role == "discovery":
+            return self._discovered(place, body)
         if isinstance(body, str) and (not body or place.path[0] not in _OBJECTS):
             return self._alone(place, body, message)
         if not isinstance(body, dict):
@@ -134,6 +137,18 @@ class Tasmota(Convention):
         if len(said) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("an answer to a command, or nothing new", place.device)
+
+    def _discovered(self, place: Place, body: Body) -> Ignored:
+        """Keep what a device is called: its name, else that of its first relay where the name is the one that all begin with."""
+        device = _device_of(body) if isinstance(body, dict) else None
+        if not isinstance(body, dict) or device is None:
+            return Ignored("discovery", place.device or None)
+        friendly = body.get("fn")
+        names = [body.get("dn"), *(friendly[:1] if isinstance(friendly, list) else ())]
+        given = [name for name in names if isinstance(name, str) and name]
+        name = next((name for name in given if name != "Tasmota"), given[0] if given else None)
+        self.describe(device, {"name": name, "model": body.get("md")})
+        return Ignored("discovery", device)
 
     def _part(self, said: list[Said], place: Place, body: dict[str, Any], message: Message) -> None:
         """Read one object with its own time and units: a whole message, or the sensor or state part of a status."""
@@ -286,6 +301,18 @@ def _command(setting: str) -> str:
     """Return the command that sets a metric, with the number of the relay, light or shutter behind it."""
     metric, channel = split_setting(setting)
     return _WRITES.get(metric, metric) + channel.removeprefix("Shutter")
+
+
+def _device_of(body: dict[str, Any]) -> str | None:
+    """Return the device that a discovery message is about, by its topic `t`, hostname `hn`, address `mac` and FullTopic `ft`.
+
+    >>> _device_of({"t": "fan", "ft": "attic/%topic%/%prefix%/"}), _device_of({"t": "fan"}), _device_of({"dn": "Fan"})
+    ('attic/fan', 'fan', None)
+    """
+    topic, host, mac, full = (_text(body, key) or "" for key in ("t", "hn", "mac", "ft"))
+    levels = [level for level in (full or "%prefix%/%topic%").strip("/").split("/") if level != "%prefix%"]
+    device = "/".join(levels).replace("%topic%", topic).replace("%hostname%", host).replace("%id%", mac[-6:])
+    return device if topic and 0 < len(device) <= LONGEST_NAME and device.isprintable() else None
 
 
 def _parts(body: dict[str, Any]) -> list[dict[str, Any]]:

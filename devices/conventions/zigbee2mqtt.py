@@ -2,7 +2,7 @@
 
 The base is `zigbee2mqtt` (also `zigbee2mqtt_2` and the like, or behind other levels), or any whose `bridge/devices` has been seen. A
 friendly name may have slashes. With the output setting `attribute` each value comes on `<base>/<name>/<attribute>`, parts of objects as
-`color-x`. `bridge/…` is never a device; `bridge/devices` teaches which features there are, in what unit, and which can be set.
+`color-x`. `bridge/…` is never a device; `bridge/devices` teaches which features there are, in what unit, and what can be set to what.
 
 *Units*: what `bridge/devices` says, else what the documentation of the exposed features says (`zigbee2mqtt_units`). `illuminance` is in lx, but
 raw where `illuminance_lux` stands beside it. *Channel*: the endpoint (`state_l1` → `state` on `l1`). *Time*: `last_seen`.
@@ -12,7 +12,7 @@ Commands: `<base>/<name>/set` with one object. A setting is the feature's name, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -26,12 +26,12 @@ from devices.convention import (
     UnusableError,
     check_size,
     put,
-    refuse,
     refuse_toggle,
     remember,
     split_setting,
 )
 from devices.conventions.plain_scalar import scalar
+from devices.conventions.zigbee2mqtt_features import SETTABLE, Feature, features, writable
 from devices.conventions.zigbee2mqtt_units import VOLTS, documented_unit
 from devices.news import News
 from devices.payloads import Body
@@ -192,15 +192,15 @@ class Zigbee2Mqtt(Convention):
         return Ignored("the bridge's own: " + "/".join(("bridge", *place.path))[:60])
 
     def _learn(self, base: str, devices: list[Any]) -> None:
-        """Keep what each device's features are: {friendly name: {property: [access, unit, what is sent for on, for off]}}."""
+        """Keep what each device's features are: {friendly name: {property: feature}} (`zigbee2mqtt_features`)."""
         if base not in self.learned and not any(isinstance(one, dict) and "ieee_address" in one for one in devices):
             return
-        table: dict[str, dict[str, list[Any]]] = {}
+        table: dict[str, dict[str, Feature]] = {}
         for one in devices[:MOST_DEVICES]:
             name = one.get("friendly_name") if isinstance(one, dict) else None
             definition = one.get("definition") if isinstance(one, dict) else None
             if isinstance(name, str) and isinstance(definition, dict):
-                table[name] = dict(list(_features(definition.get("exposes"), 0))[:MOST_FEATURES])
+                table[name] = features(definition.get("exposes"), most=MOST_FEATURES)
         known = self.learned.get(base, {})
         if known != table or base not in self.learned:
             self.changes += base not in self.learned
@@ -208,35 +208,38 @@ class Zigbee2Mqtt(Convention):
             self.news.readdressed.update(name for name in {*known, *table} if known.get(name) != table.get(name))
 
     def base_of(self, device: str, base: str) -> str:
-        """Return the device's topic; where `bridge/devices` has named its features, as JSON with them."""
+        """Return the device's topic; where `bridge/devices` has named its features, as JSON with all of those that can be set."""
         root = base.removesuffix(f"/{device}")
-        features = self.learned[root].get(device) if root in self.learned else None
-        return base if features is None else msgspec.json.encode({"topic": base, "features": features}, order="sorted").decode()
+        known: dict[str, Feature] | None = self.learned[root].get(device) if root in self.learned else None
+        if known is None:
+            return base
+        needed = {name: feature if feature[0] & SETTABLE else feature[:1] for name, feature in known.items()}
+        return msgspec.json.encode({"topic": base, "features": needed}, order="sorted").decode()
 
     def confirms(self, device: str, setting: str, value: Value) -> tuple[Expected, ...]:
         return (self._expected(device, _path(setting), value, None),)
 
-    def _expected(self, device: str, path: tuple[str, ...], value: Value, features: Mapping[str, list[Any]] | None) -> Expected:
+    def _expected(self, device: str, path: tuple[str, ...], value: Value, known: Mapping[str, Feature] | None) -> Expected:
         if isinstance(value, (bool, str)):
             return self.report(device, path, value)
-        feature = (features or {}).get(path[0])
-        unit = vocabulary.unit_named(feature[1]) or str(feature[1]) if feature and feature[1] else self._unit("", device, path[0], value)
+        feature = (known or {}).get(path[0]) if len(path) == 1 else None
+        unit = vocabulary.unit_named(feature[1]) or str(feature[1]) if feature and feature[1] else self._unit("", device, path[-1], value)
         return self.report(device, path, value, unit)
 
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
-        """Return one `/set` message for all settings. Refuses what `bridge/devices` says cannot be set."""
-        topic, features = base, None
+        """Return one `/set` message for all settings. Refuses what `bridge/devices` says cannot be set, or not to this value."""
+        topic, known = base, None
         if base.startswith("{"):
-            known = msgspec.json.decode(base)
-            topic, features = known["topic"], known["features"]
+            about = msgspec.json.decode(base)
+            topic, known = about["topic"], about["features"]
         body: dict[str, Any] = {}
         expects: list[Expected] = []
         for setting, value in settings.items():
             refuse_toggle(device, setting, value)
             path = _path(setting)
-            sent = _writable(features, device, setting, path[0], value)
+            sent = writable(known, device, setting, path, value)
             put(body, path, sent, device=device, setting=setting)
-            expects.append(self._expected(device, path, sent, features))
+            expects.append(self._expected(device, path, sent, known))
         return [Encoded(f"{topic}/set", msgspec.json.encode(body), tuple(expects))]
 
 
@@ -251,33 +254,3 @@ def _availability(place: Place, body: Body, message: Message) -> list[Said]:
         raise UnusableError(f"topic {message.topic!r}: availability must be online or offline; got {str(body)[:40]!r}")
     path = ("availability", "state") if isinstance(body, dict) else ("availability",)
     return [Said(place.device, path, str(text), None, message.received, "received")]
-
-
-def _features(exposes: Any, depth: int) -> Iterator[tuple[str, list[Any]]]:
-    """Yield (property, [access, unit, on, off]) of every feature, those inside lights, switches and composites too."""
-    for one in exposes if isinstance(exposes, list) and depth <= 4 else ():
-        if not isinstance(one, dict):
-            continue
-        named, access, unit = one.get("property"), one.get("access"), one.get("unit")
-        if isinstance(named, str) and (isinstance(access, int) or one.get("type") == "composite"):
-            on, off = one.get("value_on"), one.get("value_off")
-            plain = (bool, str, int)
-            yield named, [access if isinstance(access, int) else 7, unit if isinstance(unit, str) else None,
-                          on if isinstance(on, plain) else None, off if isinstance(off, plain) else None]  # fmt: skip
-        if one.get("type") != "composite":
-            yield from _features(one.get("features"), depth + 1)
-
-
-def _writable(features: Mapping[str, list[Any]] | None, device: str, setting: str, key: str, value: Value) -> Value:
-    """Return the value as the feature wants it: a truth becomes what the feature is switched on and off with."""
-    if features is None:
-        return ("ON" if value else "OFF") if isinstance(value, bool) and key.split("_", maxsplit=1)[0] == "state" else value
-    if key not in features:
-        can = ", ".join(sorted(name for name, feature in features.items() if feature[0] & 2))
-        refuse(device, setting, f"must be a feature that can be set ({can or 'this device has none'})", value)
-    access, _, on, off = features[key]
-    if not access & 2:
-        refuse(device, setting, "can be read but not set", value)
-    if isinstance(value, bool) and on is not None and off is not None:
-        return on if value else off  # type: ignore[no-any-return]
-    return value

@@ -62,6 +62,8 @@ def main() -> None:
     parser.add_argument("--listen", required=True, help="HOST:PORT")
     options = parser.parse_args()
     logging.basicConfig(level=logging.ERROR)
+    # `sluice up` looks whether the broker answers by connecting and saying nothing: no error.
+    logging.getLogger("amqtt.broker").addFilter(lambda record: "No data from" not in record.getMessage())
     # A password in the environment of a process is for that process: nothing that it starts needs it.
     asyncio.run(serve(options.listen, os.environ.pop("SLUICE_EMBEDDED_USERNAME", None), os.environ.pop("SLUICE_EMBEDDED_PASSWORD", "")))
 

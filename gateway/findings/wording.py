@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from devices.broken import BrokenRules
 from gateway.findings.checked import Problem, Problems, UnknownKey
 from gateway.findings.document import Step
 
@@ -72,10 +73,10 @@ def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator
         yield UnknownKey(at, f"unknown key {name!r}{hint(name, known)}", key=True, show=False, near=nearest(name, known))
     elif kind == "missing":
         yield _missing(at, error["loc"], data)
-    elif isinstance(cause, Problems):
-        yield from (Problem((*at, *p.at), p.message, p.key, p.offset, p.show) for p in cause.problems)
     elif cause is not None:
-        yield Problem(at, f"{_subject(at)} {cause}" if _PREDICATE.match(str(cause)) else str(cause))
+        yield from _caused(cause, error["loc"], data)
+    elif kind == "allowed":
+        yield Problem(at, f"{_subject(at)} {error['msg']}")
     elif kind == "too_short" and len(error["input"]) >= ctx["min_length"]:
         return  # pydantic does not count the items that have findings of their own
     elif kind == "string_type" and not isinstance(error["input"], list | dict):
@@ -86,12 +87,25 @@ def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator
         yield Problem(at, f"{_subject(at)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
 
 
+def _caused(cause: Exception, loc: tuple[Step, ...], data: Any) -> Iterator[Problem]:
+    """Give what a validator of ours says; a section as a whole is not shown where a rule is about what it holds."""
+    at = _path(loc, data)
+    if isinstance(cause, Problems):
+        yield from (Problem((*at, *p.at), p.message, p.key, p.offset, p.show) for p in cause.problems)
+    elif isinstance(cause, BrokenRules):
+        for below, message in cause.rules:
+            place = _path((*loc, *below), data)
+            yield Problem(place, message, show=not isinstance(_at(place, data), list | dict))
+    elif _PREDICATE.match(str(cause)):
+        yield Problem(at, f"{_subject(at)} {cause}")
+    else:
+        yield Problem(at, str(cause), show=not isinstance(_at(at, data), list | dict))
+
+
 def _missing(at: tuple[Step, ...], loc: tuple[Step, ...], data: Any) -> Problem:
     """Place a required key that is not there at what should hold it, and one that is empty at itself."""
     name = str(loc[-1])
-    for step in at:
-        data = data[step]
-    if at and at[-1] == name and data is None:
+    if at and at[-1] == name and _at(at, data) is None:
         return Problem(at, f"{name} needs a value", key=True, show=False)
     return Problem((*at, name), f"missing key {name!r}", key=True, show=False)
 
@@ -105,6 +119,12 @@ def _path(loc: tuple[Step, ...], data: Any) -> tuple[Step, ...]:
             at.append(step)
             data = data[step]
     return tuple(at)
+
+
+def _at(at: tuple[Step, ...], data: Any) -> Any:
+    for step in at:
+        data = data[step]
+    return data
 
 
 def _subject(at: tuple[Step, ...]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,7 +42,10 @@ class State(Enum):
 
 
 NewestOption = Annotated[int, typer.Option(min=1, help="How many, the newest first.")]
-DeviceOption = Annotated[str | None, typer.Option(help="Only those of one device.")]
+DeviceOption = Annotated[str | None, typer.Option(help="Only those of one device, by the name in the letter; some have none, but a topic.")]
+TopicOption = Annotated[
+    str | None, typer.Option(metavar="FILTER", help="Only those on topics that this MQTT filter takes, such as plant/#.")
+]
 ReasonOption = Annotated[str | None, typer.Option(metavar="TEXT", help="Only those whose reason holds this text.")]
 StateOption = Annotated[State, typer.Option(help="Those that are dead still, those replayed since, or all.")]
 
@@ -52,6 +55,7 @@ def letters(
     context: typer.Context,
     newest: NewestOption = 50,
     device: DeviceOption = None,
+    topic: TopicOption = None,
     reason: ReasonOption = None,
     state: StateOption = State.DEAD,
     config: ConfigOption = CONFIG,
@@ -60,10 +64,11 @@ def letters(
 ) -> None:
     """List the messages that could not be used, with the reason for each; explain one; read them again after a fix."""
     if context.invoked_subcommand is None:
-        list_letters(newest, device, reason, state, config, data, as_json)
+        list_letters(newest, device, topic, reason, state, config, data, as_json)
         return
     # An option counts wherever it stands: before the subcommand too.
-    given = {"newest": newest, "device": device, "reason": reason, "state": state, "config": config, "data": data, "as_json": as_json}
+    given: dict[str, Any] = {"newest": newest, "device": device, "topic": topic, "reason": reason, "state": state}
+    given |= {"config": config, "data": data, "as_json": as_json}
     context.default_map = dict.fromkeys(("list", "show", "replay"), given)
 
 
@@ -71,6 +76,7 @@ def letters(
 def list_letters(
     newest: NewestOption = 50,
     device: DeviceOption = None,
+    topic: TopicOption = None,
     reason: ReasonOption = None,
     state: StateOption = State.DEAD,
     config: ConfigOption = CONFIG,
@@ -78,23 +84,23 @@ def list_letters(
     as_json: JsonOption = False,
 ) -> None:
     """List messages that could not be used, then rows that a destination refused."""
-    from gateway.letters.shown import letter_document, letters_table, row_document, rows_table
+    from gateway.letters.listed import letters_lines, rows_lines
+    from gateway.letters.shown import letter_document, row_document
 
     del config
+    _check_filter(topic)
     wanted = None if state is State.ALL else state.value
     with open_store(data) as reader:
-        found = reader.dead_letters(newest=newest, state=wanted, device=device, reason=reason)
-    rows = _refused_rows(data, newest) if state is not State.REPLAYED and device is None and reason is None else []
+        found = reader.dead_letters(newest=newest, state=wanted, device=device, topic=topic, reason=reason)
+    rows = _refused_rows(data, newest) if state is not State.REPLAYED and not any((device, topic, reason)) else []
     if as_json:
         for document in [*map(letter_document, found), *map(row_document, rows)]:
             print_json(document)
         return
     if not found and not rows:
         err.print("no dead letters")
-    if found:
-        out.print(letters_table(found))
-    if rows:
-        out.print(rows_table(rows))
+    width = out.width if out.is_terminal else None  # a file, or another program, gets lines as long as they are
+    _print([*letters_lines(found, width=width), *rows_lines(rows, width=width)])
 
 
 @dead_letters.command()
@@ -107,6 +113,7 @@ def show(
     """Show all that is known of one: the message, the reason, and what the present config would make of it."""
     from gateway.letters.judgement import judge
     from gateway.letters.shown import letter_document, letter_lines, row_document, row_lines
+    from gateway.status import config_changed
 
     if "/" in letter:
         row = _refused_row(data, letter)
@@ -119,16 +126,17 @@ def show(
         found = _letter(reader, letter)
         now = judge(found, read_profiles(config) if config.exists() else [], reader)
     if as_json:
-        print_json({**letter_document(found), "now": now})
+        print_json({**letter_document(found), "now": now, "restart_first": config_changed(data, config)})
     else:
-        _print(letter_lines(found, now))
+        _print(letter_lines(found, now, restart_first=config_changed(data, config)))
 
 
 @dead_letters.command()
 def replay(
     ids: Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Dead letters' ids, as `list` prints them.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="All that are dead, or those of --device and --reason.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that are dead, or those of --device, --topic and --reason.")] = False,
     device: DeviceOption = None,
+    topic: TopicOption = None,
     reason: ReasonOption = None,
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
@@ -137,19 +145,25 @@ def replay(
     """Read them again, as if they had arrived when they did; exit 1 where one stays dead."""
     from gateway.letters.outcome import Outcome
     from gateway.letters.replay import ask, follow, refusal
-    from gateway.status import read_up
+    from gateway.letters.shown import RESTART_FIRST
+    from gateway.status import config_changed, read_up
 
-    del config
     if bool(ids) == every:
         fail("replay takes the ids of dead letters, or --all", WRONG)
-    if not every and (device is not None or reason is not None):
-        fail("--device and --reason choose among --all", WRONG)
+    some = any(one is not None for one in (device, topic, reason))
+    if not every and some:
+        fail("--device, --topic and --reason choose among --all", WRONG)
+    _check_filter(topic)
     with open_store(data) as reader:
-        asked = reader.dead_letters(newest=-1, device=device, reason=reason)[::-1] if every else _letters(reader, ids or [])
+        asked = reader.dead_letters(newest=-1, device=device, topic=topic, reason=reason)[::-1] if every else _letters(reader, ids or [])
+        if some and not asked:
+            fail("no dead letter is of that device, topic and reason; `sluice dead-letters list` has those that are kept")
         outcome = Outcome.of(asked, {one.id: why for one in asked if (why := refusal(one))})
         _say(outcome.refused.values(), as_json=as_json)
         running = read_up(data) is not None
         if outcome.waiting:
+            if config_changed(data, config):
+                err.print(RESTART_FIRST, markup=False, soft_wrap=True)
             ask(data, list(outcome.waiting.values()))
         for letter in follow(data, reader, list(outcome.waiting.values())):
             outcome.note(letter)
@@ -166,6 +180,13 @@ def replay(
 def _say(lines: Iterable[str], *, as_json: bool) -> None:
     for line in lines if not as_json else ():
         out.print(line, markup=False)
+
+
+def _check_filter(topic: str | None) -> None:
+    from devices.topics import check_filter
+
+    if topic is not None and (wrong := check_filter(topic)):
+        fail(f"--topic: {wrong}", WRONG)
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -1,25 +1,23 @@
-"""How dead letters look: as JSON, as a table, and one of them with all that is known of it."""
+"""How a dead letter looks: as JSON, and with all that is known of it."""
 
 from __future__ import annotations
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
-
-from rich.table import Table
-from rich.text import Text
 
 from gateway.delivery.refused import RefusedRow
 from gateway.journal.row import Flag
 from gateway.screen import shown, time_text, value_text
 from gateway.store.views import Letter
 
-_CUT = 60
 _HEX_WIDTH = 16
 _HEX_MOST = 4096
 """Bytes of a binary payload that are written out; --json has them all."""
+
+RESTART_FIRST = "the running `sluice up` still has the config from before: restart it first"
 
 _CAVEAT = "          (by the config alone: what devices teach, such as births and discovery, only the flows know)"
 
@@ -55,33 +53,11 @@ def row_document(row: RefusedRow) -> dict[str, Any]:
     }
 
 
-def letters_table(letters: Sequence[Letter]) -> Table:
-    """Give one line a letter."""
-    table = _table("id", "received", "topic", "reason", "payload")
-    for letter in letters:
-        reason = f"replayed: {letter.outcome}" if letter.state == "replayed" else letter.reason
-        tried = f" (tried {letter.attempts}×)" if letter.state == "dead" and letter.attempts else ""
-        payload = repr(letter.payload[:_CUT])[2:-1]
-        table.add_row(*map(Text, (str(letter.id), time_text(letter.received), shown(letter.topic), shown(reason) + tried, payload)))
-    return table
+def letter_lines(letter: Letter, now: dict[str, Any], *, restart_first: bool) -> Iterator[str]:
+    """Write all that is known of a letter; `now` is what the present config makes of it, as `sluice decode` prints it.
 
-
-def rows_table(rows: Sequence[RefusedRow]) -> Table:
-    """Give one line a row that a destination refused."""
-    table = _table("id", "refused by", "reason", "row")
-    for one in rows:
-        table.add_row(*map(Text, (shown(one.name), one.destination, shown(one.row.reason), shown(one.row.body[:_CUT]))))
-    return table
-
-
-def _table(*names: str) -> Table:
-    table = Table(*names, box=None)
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
-    return table
-
-
-def letter_lines(letter: Letter, now: dict[str, Any]) -> Iterator[str]:
-    """Write all that is known of a letter; `now` is what the present config makes of it, as `sluice decode` prints it."""
+    `restart_first`: what runs does not have the present config yet.
+    """
     yield f"id        {letter.id}"
     yield f"topic     {shown(letter.topic)}"
     yield f"device    {shown(letter.device) or 'not known'}"
@@ -93,7 +69,7 @@ def letter_lines(letter: Letter, now: dict[str, Any]) -> Iterator[str]:
     yield f"payload   {_size(letter)}"
     yield from (f"  {line}" for line in payload_lines(letter.payload))
     if letter.state == "dead":
-        yield from _now_lines(letter, now)
+        yield from _now_lines(letter, now, restart_first=restart_first)
 
 
 def row_lines(row: RefusedRow) -> Iterator[str]:
@@ -123,7 +99,7 @@ def _size(letter: Letter) -> str:
     return f"{len(letter.payload):,} bytes{', the head of a larger one' if letter.flags & Flag.OVERSIZE else ''}"
 
 
-def _now_lines(letter: Letter, now: dict[str, Any]) -> Iterator[str]:
+def _now_lines(letter: Letter, now: dict[str, Any], *, restart_first: bool) -> Iterator[str]:
     """Write what a replay would give."""
     if letter.flags & Flag.OVERSIZE:
         yield "now       it cannot be read again: only the head of its payload was kept (limits.payload)"
@@ -135,6 +111,8 @@ def _now_lines(letter: Letter, now: dict[str, Any]) -> Iterator[str]:
         yield "now       would now give:"
         yield from (f"  {line}" for line in _given(now))
         yield f"          `sluice dead-letters replay {letter.id}` reads it again"
+        if restart_first:
+            yield f"          {RESTART_FIRST}"
         yield _CAVEAT
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from devices.topics import matches
 from gateway.store import totals
 from gateway.store.effects import DeadLettered, LetterState, LetterTried
 from gateway.store.totals import Totals
@@ -72,10 +73,14 @@ class DeadLetters:
             self._rows, self._bytes = rows, size
 
 
-def find(connection: sqlite3.Connection, *, newest: int, state: LetterState | None, device: str | None, reason: str | None) -> list[Letter]:
-    """Give the newest letters, the newest first; None asks for any."""
-    wanted = {"state": state, "device": device, "reason": reason, "newest": newest}
+def find(
+    connection: sqlite3.Connection, *, newest: int, state: LetterState | None, device: str | None, topic: str | None, reason: str | None
+) -> list[Letter]:
+    """Give the newest letters, the newest first; None asks for any. `topic` is a filter."""
+    wanted = {"state": state, "device": device, "topic": topic, "reason": reason, "newest": newest}
+    connection.create_function("topic_matches", 2, matches, deterministic=True)
     query = f"""SELECT {_COLUMNS} FROM dead_letters WHERE state = coalesce(:state, state) AND device = coalesce(:device, device)
+      AND (:topic IS NULL OR topic_matches(:topic, topic))
       AND instr(lower(reason), lower(coalesce(:reason, ''))) ORDER BY id DESC LIMIT :newest"""  # noqa: S608  # our own column names
     return [_letter(row) for row in connection.execute(query, wanted)]
 

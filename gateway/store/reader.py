@@ -230,13 +230,19 @@ class StoreReader:
         )
 
     def dead_letters(
-        self, *, newest: int = 50, state: LetterState | None = "dead", device: str | None = None, reason: str | None = None
+        self,
+        *,
+        newest: int = 50,
+        state: LetterState | None = "dead",
+        device: str | None = None,
+        topic: str | None = None,
+        reason: str | None = None,
     ) -> list[Letter]:
         """Give the newest messages that could not be used, the newest first; `state` None for those replayed since too.
 
-        `reason` asks for a text that is part of the reason, in capitals or not.
+        `topic` is an MQTT filter; `reason` asks for a text that is part of the reason, in capitals or not.
         """
-        return dead_letters.find(self._connection, newest=newest, state=state, device=device, reason=reason)
+        return dead_letters.find(self._connection, newest=newest, state=state, device=device, topic=topic, reason=reason)
 
     def dead_letter(self, letter: int) -> Letter | None:
         """Give one of the messages that could not be used."""

@@ -190,7 +190,7 @@ def run(job: tuple[int, int]) -> dict[str, Any]:
     mutator = Mutator(seeds(), random.Random(seed))
     kinds = dict.fromkeys(("readings", "ignored", "dead_letter", "held"), 0)
     failures: list[str] = []
-    slowest = 0.0
+    slowest, what = 0.0, ""
     catalogue = Catalogue()
     for number in range(inputs):
         if number % ANEW == 0:
@@ -210,12 +210,13 @@ def run(job: tuple[int, int]) -> dict[str, Any]:
             catalogue.readings(Message(topic, payload, RECEIVED))
             took = perf_counter() - start
             why = why or (f"took {took * 1000:.0f} ms" if took > SLOWEST else None)
-        slowest = max(slowest, took)
+        if took > slowest:
+            slowest, what = took, f"{len(payload)} bytes on {topic[:60]}"
         name = {Ignored: "ignored", DeadLetter: "dead_letter", Held: "held"}.get(type(outcome), "readings")
         kinds[name] += 1
         if why is not None and len(failures) < 20:
             failures.append(f"{why}: topic {topic!r} payload {payload!r}"[:2000])
-    return {"kinds": kinds, "failures": failures, "slowest": slowest}
+    return {"kinds": kinds, "failures": failures, "slowest": slowest, "what": what}
 
 
 def main() -> int:
@@ -241,6 +242,7 @@ def main() -> int:
                 **kinds,
                 "failures": len(failures),
                 "slowest_ms": round(max(result["slowest"] for result in results) * 1000, 1),
+                "slowest": max(results, key=lambda result: result["slowest"])["what"],
                 "seconds": round(spent, 1),
                 "inputs_per_second": round(sum(kinds.values()) / spent),
             }

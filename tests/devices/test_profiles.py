@@ -173,3 +173,13 @@ def test_value_that_a_profile_does_not_allow_is_refused(settings, words):
     with pytest.raises(CommandError, match=words):
         catalogue.encode(address, "lamp", settings)
     assert catalogue.encode(address, "lamp", {"state": "on", "brightness": 254})
+
+
+@pytest.mark.parametrize("setting", ["speed", "fan_speed"])
+def test_allowed_values_hold_by_either_name(setting):
+    """What a profile allows of a key holds whether it is commanded by the key or by the metric that the key is renamed to."""
+    for allowed in ("speed", "fan_speed"):
+        catalogue = Catalogue([Profile(devices=["fan"], allow={allowed: {"min": 5, "max": 75}}, rename={"speed": "fan_speed"})])
+        with pytest.raises(CommandError, match="must be from 5 to 75"):
+            catalogue.encode(Address("plain_json", "lab/fan"), "fan", {setting: 90})
+        assert catalogue.encode(Address("plain_json", "lab/fan"), "fan", {setting: 50})[0].payload == b'{"speed":50}'

@@ -27,6 +27,7 @@ def test_samples_have_bad_input_and_commands():
     for made in CONVENTIONS:
         mine = samples(made.name)
         assert len(mine) >= 15, made.name
+        assert all(len(one.about) >= 10 for one in mine), made.name
         assert any(one.dead_letter for one in mine), made.name
         assert any(one.ignored for one in mine), made.name
         assert any(one.publishes for one in mine) == made.commands, made.name

@@ -83,12 +83,14 @@ def one(catalogue, topic, payload, received=RECEIVED):
 
 
 def test_local_time_takes_the_profiles_zone():
-    """A local time without a zone is placed by the profile; in autumn's double hour the earlier."""
+    """A local time without a zone is placed by the profile; in autumn's double hour the one nearer to the receive time."""
     catalogue = Catalogue([Profile(devices=["attic", "well"], timezone="Europe/Berlin")])
     reading = one(catalogue, "tele/attic/SENSOR", b'{"Time":"2026-09-02T13:58:00","ANALOG":{"A0":1}}')
     assert (reading.ts, reading.time_source) == (parse("2026-09-02T11:58:00Z").ns, "profile-offset")
     reading = one(catalogue, "farm/well", b'{"time":"2025-10-26 02:30:00","level":1}')
-    assert reading.ts == parse("2025-10-26T00:30:00Z").ns
+    assert reading.ts == parse("2025-10-26T01:30:00Z").ns
+    message = Message("farm/well", b'{"time":"2025-10-26 02:30:00","level":2}', parse("2025-10-26T00:31:00Z").ns)
+    assert catalogue.readings(message)[0].ts == parse("2025-10-26T00:30:00Z").ns
 
 
 def test_learned_offset_beats_the_profile_and_ages():
@@ -117,3 +119,30 @@ def test_record_times_hold_for_what_is_inside():
     payload = b'{"ts": 1788350000, "a": {"x": 1}, "b": {"ts": 1788350060, "x": 2}}'
     inner, outer = Catalogue().readings(Message("farm/x", payload, RECEIVED))
     assert (inner.ts, outer.ts) == (1788350000 * SECOND, 1788350060 * SECOND)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "20260715T120000Z",
+        "20260715T140000+0200",
+        "Wed, 15 Jul 2026 12:00:00 GMT",
+        "15 Jul 2026 12:00:00 +0000",
+        "15.07.2026 12:00:00Z",
+        "2026-07-15T14:00:00 Europe/Berlin",
+        "2026-07-15T14:00:00+02:00[Europe/Berlin]",
+        "2026-07-15T11:59:60Z",
+        "/Date(1784116800000)/",
+    ],
+)
+def test_further_forms_of_one_moment(written):
+    """Basic ISO, mail and HTTP, the day first, a zone by name, a leap second and .NET all say one moment."""
+    assert parse(written) == parse("2026-07-15T12:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "written", ["32.13.2026 12:00:00", "Wed, 15 Foo 2026 12:00:00 GMT", "2026-07-15T12:00:00 Mars/Base", "12345678901x34"]
+)
+def test_what_only_looks_like_a_time_is_none(written):
+    """A form that is known with values that no calendar has is no time."""
+    assert parse(written) is None

@@ -152,3 +152,31 @@ def test_state_of_the_first_version_is_read():
     state = {"offset": 4, "messages": 7, "counts": {"normalise\x1fshed": {"normalised": 7}}, "totals": {"normalised": 7}}
     source = Source(Normaliser([], [], snapshot=zlib.compress(msgspec.msgpack.encode((1, state)))))
     assert total(source.take(Entry("home/shed", b'{"temperature": 21}')), "normalised") == [8]
+
+
+@pytest.mark.parametrize("policy", ["process", "ignore"])
+def test_retained_message_of_two_subscriptions_counts_once(policy):
+    """A broker sends a retained message once for each filter that takes it; the second is a duplicate, until the next connection."""
+    source = Source(Normaliser([], [], retained=[("#", "state"), ("home/#", policy)]))
+    message = Entry("home/shed", b'{"temperature": 20}')
+    first = source.take(message, message, flags=Flag.RETAINED)
+    assert values(first) == ([20] if policy == "process" else [])
+    assert total(first, "duplicates") == [1]
+
+
+def test_most_specific_filter_decides():
+    """Whatever the order of the subscriptions, the filter that says most of a topic decides what its retained messages are."""
+    for retained in ([("#", "process"), ("ign/#", "ignore")], [("ign/#", "ignore"), ("#", "process")]):
+        source = Source(Normaliser([], [], retained=retained))
+        assert values(source.take(Entry("ign/shed", b'{"temperature": 20}'), flags=Flag.RETAINED)) == []
+        assert values(source.take(Entry("home/shed", b'{"temperature": 20}'), flags=Flag.RETAINED)) == [20]
+
+
+def test_name_that_is_learned_later_is_told():
+    """A device that was seen before its name has it as a label from then on, beside those of its profile."""
+    source = Source(Normaliser([], [Profile(devices=["loft"], labels={"room": "loft"})]))
+    (first,) = of(DeviceLearned, source.take(Entry("homie/loft/air/humidity", b"48")))
+    (second,) = of(DeviceLearned, source.take(Entry("homie/loft/$name", b"Loft weather")))
+    assert first.labels == {"room": "loft"}
+    assert second.labels == {"room": "loft", "name": "Loft weather"}
+    assert of(DeviceLearned, source.take(Entry("homie/loft/$name", b"Loft weather"))) == []

@@ -20,6 +20,7 @@ from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Flag, Kind, Replay
 from gateway.letters.judgement import judge
+from gateway.letters.listed import letters_lines
 from gateway.letters.mailbox import MAILBOX, MOST, Mailbox, carry
 from gateway.status import status
 from gateway.store.effects import SHARDS, AlertChanged, CommandRequested, DeadLettered, ReadingKept, WindowClosed
@@ -144,6 +145,7 @@ def test_letter_is_read_again_as_if_it_had_arrived_then_and_once(folder):
     assert of(at.replay(first, first, broken), ReadingKept) == []
     assert [(one.state, one.attempts) for one in at.letters()] == [("replayed", 1), ("dead", 2)]
     assert at.ledger() == {"received": 7, "normalised": 1, "ignored": 0, "dead_letters": 4, "duplicates": 2}
+    assert status(at.data)["ledger"]["replayed"] == 5
 
 
 def test_replayed_count_is_the_same_as_in_time(folder):
@@ -341,8 +343,22 @@ def test_list_filters_and_prints_ids(letters):
     assert [json.loads(line)["id"] >> 20 for line in letters("list", "--reason", "JSON", "--json").stdout.splitlines()] == [2]
     (one,) = letters("--device", "tank-1", "--json", "list").stdout.splitlines()
     assert json.loads(one)["state"] == "dead"
-    assert str(1 << 20) in letters("list").stdout
+    assert [json.loads(line)["id"] >> 20 for line in letters("list", "--topic", "home/+", "--json").stdout.splitlines()] == [4, 3, 2]
+    assert "--topic: '+' must stand alone in its level" in letters("list", "--topic", "home+", code=2).stderr
     assert letters("list", "--state", "replayed").stdout == ""
+
+
+def test_list_has_two_lines_a_letter_that_fit_the_width(letters):
+    """Which letter it is, and below that the reason without the topic once more; a terminal gets no more than its columns."""
+    lines = letters("list").stdout.splitlines()
+    assert len(lines) == 8
+    assert [word for word in lines[6].split() if "-" not in word or "/" in word][:1] == [str(1 << 20)]
+    assert lines[6].endswith("  tank-1   plant/tank-1/raw")
+    assert lines[7] == "    bytes"
+    with StoreReader(letters.data / "store.db") as reader:
+        cut = list(letters_lines(reader.dead_letters(), width=40))
+    assert max(map(len, cut)) == 40
+    assert cut[6].endswith("…")
 
 
 def test_show_explains_and_says_what_the_present_config_makes_of_it(letters):
@@ -369,6 +385,8 @@ def test_what_is_no_dead_letter_is_said_in_a_sentence(letters):
     assert "only the first 2 bytes of its payload were kept" in letters("replay", str(3 << 20), code=1).stdout
     for words in (["replay"], ["replay", "7", "--all"], ["replay", "7", "--device", "x"], ["show", "x7"], ["replay", "9" * 40], ["junk"]):
         letters(*words, code=2)
+    nobody = letters("replay", "--all", "--device", "nobody", code=1)
+    assert (nobody.stdout, "no dead letter is of that device" in nobody.stderr) == ("", True)
     assert not (letters.data / MAILBOX).exists()
 
 
