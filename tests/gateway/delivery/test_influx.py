@@ -22,9 +22,10 @@ def taken(influx, field="value", measurement="temperature"):
 
 def test_everything_arrives_as_it_was(influx, store, make, to_influx, running, drained, line_protocol):
     """Each row of every kind becomes its own point: values, tags and nanoseconds."""
+    room = {"room": "bath, upstairs"}
     readings = [
-        make.reading(1),
-        make.reading(2, value=2**64 - 1),
+        make.reading(1, labels=room),
+        make.reading(2, value=2**64 - 1, labels=room),
         make.reading(3, metric="switch", value=True),
         make.reading(4, metric="mode", value='a "quoted" text, with = and \\'),
         make.reading(5, device="t,2 =x", channel="probe.1"),
@@ -37,7 +38,7 @@ def test_everything_arrives_as_it_was(influx, store, make, to_influx, running, d
         make.command(1),
         make.fact(1, "sent"),
     ]
-    store.write([make.learned("t1", "plain-json", "", {"room": "bath, upstairs"}, make.t0), *readings, *outcomes])
+    store.write([make.learned("t1", "plain-json", "", room, make.t0), *readings, *outcomes])
 
     async def deliver():
         async with running(to_influx(labels=["room"])) as delivery:
