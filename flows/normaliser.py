@@ -21,16 +21,15 @@ from flows.repeats import Repeats
 from flows.replayed import Replayed, became, only, value_name
 from flows.router import Router
 from flows.shard import Slice
+from flows.step import Shards, Step
 from flows.tally import Tally
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
-from gateway.store.effects import SHARDS, CommandRequested, DeadLettered, DeviceLearned, Effect, Group, LetterTried, Progressed, ReadingKept
+from gateway.store.effects import SHARDS, CommandRequested, DeadLettered, DeviceLearned, Effect, LetterTried, Progressed, ReadingKept
 
 Item = tuple[str, Slice | list[Effect]]
 """What the source emits: a shard's key with a slice, or `store` with effects."""
 STORE = "store"
-Shards = dict[int, tuple[list[tuple[str, Group, Reading]], list[tuple[str, str]]]]
-"""By shard: readings with the flow and group that want them, and flow and device of those that came too late to be told from repeats."""
 OWN_FLOW = "sluice"
 """What stands for the flow in a command that Sluice sends by itself, to learn more."""
 _SECOND = 1_000_000_000
@@ -41,26 +40,6 @@ _VERSION = 2
 
 def shard_key(number: int) -> str:
     return f"shard-{number:02d}"
-
-
-class _Step:
-    """One row under way: what comes of it, and the numbers that it has given to readings and dead letters."""
-
-    def __init__(self, row: Row) -> None:
-        self.row = row
-        self.effects: list[Effect] = []
-        self.shards: Shards = {}
-        self.number = 0
-
-    @property
-    def room(self) -> int:
-        return (1 << 20) - self.number
-
-    def place(self) -> int:
-        """Give the next id: the row's offset, and a number within it."""
-        place = self.row.offset << 20 | self.number
-        self.number += 1
-        return place
 
 
 class Normaliser:
@@ -102,7 +81,7 @@ class Normaliser:
         """Move on by one row."""
         clock = self._clock.advance(row)
         self.offset = row.offset
-        step = _Step(row)
+        step = Step(row)
         if row.kind == Kind.MESSAGES:
             for entry in row.entries():
                 self._messages += 1
@@ -139,7 +118,7 @@ class Normaliser:
         yield from self._tally.moved_totals()
         yield Progressed(self.offset, self._messages, at)
 
-    def _take_replay(self, step: _Step, replay: Replay) -> None:
+    def _take_replay(self, step: Step, replay: Replay) -> None:
         """Read a dead letter again, as if it had arrived when it did; once that was to good effect, it is a duplicate."""
         if replay.letter in self._replayed:
             self._tally.outcome("", "duplicates")
@@ -156,7 +135,7 @@ class Normaliser:
             tried = LetterTried(replay.letter, step.place(), "replayed", became(outcome, readings, dead), "", step.row.received)
         step.effects.append(tried)
 
-    def _take_entry(self, step: _Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
+    def _take_entry(self, step: Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
         """Take a message as it was received then (epoch ns); with `keys`, only those of its values."""
         if entry.flags & Flag.REPEATED:
             self._tally.outcome("", "duplicates")
@@ -179,7 +158,7 @@ class Normaliser:
     def _policy(self, topic: str) -> str:
         return next((policy for pattern, policy in self._retained if matches(pattern, topic)), "state")
 
-    def _take_message(self, step: _Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
+    def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
         """Read a message, and count it by what came of it."""
         outcome = self._catalogue.readings(message)
         if keys:
@@ -198,7 +177,7 @@ class Normaliser:
         self._take_news(step, message.received)
         return outcome
 
-    def _refuse(self, step: _Step, message: Message) -> None:
+    def _refuse(self, step: Step, message: Message) -> None:
         """Keep a message whose values were taken but for some that would change the type of their series."""
         refused = self._catalogue.news.refused
         for one in refused:
@@ -209,19 +188,19 @@ class Normaliser:
             DeadLettered(step.place(), message.topic, message.payload, reason, refused[0].device, message.received, flags, keys)
         )
 
-    def _take_released(self, step: _Step) -> None:
+    def _take_released(self, step: Step) -> None:
         """Read again what was held for a birth that has come, or for long enough; what this row has no numbers for waits for the next."""
         while messages := self._waiting.released(1 if step.room >= MOST_READINGS else 0):
             for message in messages:
                 self._tally.total("held", -1)
                 self._take_message(step, message)
 
-    def _give_up(self, step: _Step) -> None:
+    def _give_up(self, step: Step) -> None:
         for message, letter in self._waiting.given_up(self._clock.now):
             self._tally.total("held", -1)
             self._dead(step, message, letter)
 
-    def _dead(self, step: _Step, message: Message, letter: DeadLetter, *, flags: int = 0) -> DeadLetter:
+    def _dead(self, step: Step, message: Message, letter: DeadLetter, *, flags: int = 0) -> DeadLetter:
         self._tally.outcome(letter.device or "", "dead_letters")
         flags |= Flag.RETAINED if message.retained else 0
         step.effects.append(
@@ -229,7 +208,7 @@ class Normaliser:
         )
         return letter
 
-    def _take_news(self, step: _Step, received: int) -> None:
+    def _take_news(self, step: Step, received: int) -> None:
         """Take what a message gave besides readings: gaps before it, births, new addresses, and what its convention wants to be told."""
         news = self._catalogue.news
         for device, missed in news.sequences.missed.items():
@@ -241,7 +220,7 @@ class Normaliser:
         if news.born:
             self._waiting.release(news.born)
 
-    def _ask(self, step: _Step, ask: Ask) -> None:
+    def _ask(self, step: Step, ask: Ask) -> None:
         """Have a device told something, unless that was asked of it a moment ago."""
         now = self._clock.now
         if now - self._asked.get(ask.device, now - _ASK_AGAIN) < _ASK_AGAIN:
@@ -263,7 +242,7 @@ class Normaliser:
             )
         )
 
-    def _take_readings(self, step: _Step, readings: list[Reading]) -> None:
+    def _take_readings(self, step: Step, readings: list[Reading]) -> None:
         seen = ["new" if reading.retained else self._repeats.look(reading) for reading in readings]
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
         if all(one == "repeat" for one in seen):
@@ -293,7 +272,7 @@ class Normaliser:
         if not routes:
             self._tally.count(reading.device, "unselected")
 
-    def _learn(self, step: _Step, reading: Reading) -> None:
+    def _learn(self, step: Step, reading: Reading) -> None:
         """Note a device that is heard of for the first time since the start."""
         self._catalogue.news.readdressed.discard(reading.device)
         address = self._catalogue.address(reading.device)
@@ -301,7 +280,7 @@ class Normaliser:
         self._devices[reading.device] = (reading.convention, base, self._catalogue.words(reading.device, reading.convention))
         step.effects.append(DeviceLearned(reading.device, reading.convention, base, dict(reading.labels), reading.received))
 
-    def _readdress(self, step: _Step, device: str, received: int) -> None:
+    def _readdress(self, step: Step, device: str, received: int) -> None:
         """Note that a device is commanded in another way now, or called so."""
         address = self._catalogue.address(device)
         if address is None:

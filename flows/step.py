@@ -1,0 +1,30 @@
+"""One journal row under way in the source: what comes of it, and the numbers that it gives out."""
+
+from __future__ import annotations
+
+from devices.reading import Reading
+from gateway.journal.row import Row
+from gateway.store.effects import Effect, Group
+
+Shards = dict[int, tuple[list[tuple[str, Group, Reading]], list[tuple[str, str]]]]
+"""By shard: readings with the flow and group that want them, and flow and device of those that came too late to be told from repeats."""
+
+
+class Step:
+    """One row under way: what comes of it, and the numbers that it has given to readings and dead letters."""
+
+    def __init__(self, row: Row) -> None:
+        self.row = row
+        self.effects: list[Effect] = []
+        self.shards: Shards = {}
+        self.number = 0
+
+    @property
+    def room(self) -> int:
+        return (1 << 20) - self.number
+
+    def place(self) -> int:
+        """Give the next id: the row's offset, and a number within it."""
+        place = self.row.offset << 20 | self.number
+        self.number += 1
+        return place
