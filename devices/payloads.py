@@ -61,6 +61,21 @@ def read(payload: bytes) -> Body:
     return body  # type: ignore[no-any-return]
 
 
+def kept(body: Any, depth: int = 0) -> Any:
+    """Return what a message teaches so that it can be kept: without integers beyond 64 bits, which a snapshot cannot hold, and without end.
+
+    >>> kept({"min": 10**30, "max": 5, "values": ["a", -(10**30)]})
+    {'min': None, 'max': 5, 'values': ['a', None]}
+    """
+    if depth > DEEPEST:
+        return None
+    if isinstance(body, dict):
+        return {key: kept(value, depth + 1) for key, value in body.items()}
+    if isinstance(body, list):
+        return [kept(value, depth + 1) for value in body]
+    return None if isinstance(body, int) and not -(2**63) <= body < 2**64 else body
+
+
 def quoted(text: str) -> str | None:
     """Return the text inside a JSON string; None if the text is not one.
 

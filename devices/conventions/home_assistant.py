@@ -153,7 +153,7 @@ class HomeAssistant(Convention):
                 self._drop(message.topic)
                 return Ignored("Home Assistant discovery: nothing is at this topic any more")
             if isinstance(body, dict) and discovery.is_config(body):
-                return self._learn(message.topic, place.levels, body)
+                return self._learn(message.topic, place.levels, payloads.kept(body))
             if place.levels[0] == PREFIX:
                 return Ignored("Home Assistant discovery that describes no topic")
         return None

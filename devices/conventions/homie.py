@@ -140,7 +140,7 @@ class Homie(Convention):
     def _object(self, place: Place, text: str, message: Message) -> list[Said] | Ignored:
         """Read a property of the datatype json."""
         try:
-            body: Any = payloads.read(text.encode())
+            body: Any = payloads.kept(payloads.read(text.encode()))
         except payloads.UnreadableError as error:
             raise UnusableError(f"topic {message.topic!r}: {error}") from None
         said: list[Said] = []

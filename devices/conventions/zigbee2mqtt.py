@@ -34,7 +34,7 @@ from devices.conventions.plain_scalar import scalar
 from devices.conventions.zigbee2mqtt_features import SETTABLE, Feature, features, writable
 from devices.conventions.zigbee2mqtt_units import VOLTS, documented_unit
 from devices.news import News
-from devices.payloads import Body
+from devices.payloads import Body, kept
 from devices.profile import Profiles
 from devices.reading import Encoded, Expected, Ignored, Message, TimeSource, Value
 from devices.timestamps import parse
@@ -188,7 +188,7 @@ class Zigbee2Mqtt(Convention):
 
     def _bridge(self, place: Place, body: Body) -> Ignored:
         if place.path == ("devices",) and isinstance(body, list):
-            self._learn("/".join(place.levels), body)
+            self._learn("/".join(place.levels), kept(body))
         return Ignored("the bridge's own: " + "/".join(("bridge", *place.path))[:60])
 
     def _learn(self, base: str, devices: list[Any]) -> None:

@@ -1,6 +1,8 @@
 """What holds for every convention: nothing raises, series are unique, units are known, what is encoded is confirmed."""
 
 import contextlib
+import copy
+import json
 import os
 
 import msgspec
@@ -199,3 +201,30 @@ def test_what_is_learned_is_bounded(monkeypatch):
     assert len(catalogue.learned["tasmota"]) <= 50
     assert len(catalogue.learned["zigbee2mqtt"]) <= 32
     assert len(catalogue._routes) <= 50
+
+
+def with_one_too_great(body):
+    """Variants of JSON in which one value is an integer that no snapshot holds."""
+    for key, value in list(body.items()) if isinstance(body, dict) else list(enumerate(body[:4])) if isinstance(body, list) else ():
+        for other in (10**30, *with_one_too_great(value)):
+            variant = copy.copy(body)
+            variant[key] = other
+            yield variant
+
+
+@pytest.mark.parametrize("made", CONVENTIONS)
+def test_what_is_learned_can_be_kept(made):
+    """No number in any message makes what is learned too great for the snapshot that keeps it."""
+    for sample in samples(made.name):
+        messages = [one.message() for one in (*sample.after, sample, *sample.reported) if one.topic]
+        for place, message in enumerate(messages):
+            try:
+                body = msgspec.json.decode(message.payload)
+            except (msgspec.MsgspecError, UnicodeError):
+                continue
+            catalogue = Catalogue([Profile.model_validate(sample.profile)] if sample.profile else [])
+            for earlier in messages[:place]:
+                catalogue.readings(earlier)
+            for variant in with_one_too_great(body):
+                catalogue.readings(Message(message.topic, json.dumps(variant).encode(), RECEIVED))
+            msgspec.msgpack.encode(catalogue.learned)
