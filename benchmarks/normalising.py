@@ -40,6 +40,53 @@ SMALL: dict[str, tuple[str, Any]] = {
     ),
     "opcua_pubsub": ("opcua/json/data/line-4/{d}/boiler", data_set({"Temperature": 21.5, "Humidity": 48, "Battery": 93})),
 }
+THINGS_STACK = {
+    "end_device_ids": {
+        "device_id": "d",
+        "application_ids": {"application_id": "farm"},
+        "dev_eui": "70B3D57ED005A001",
+        "dev_addr": "27FE87F6",
+    },
+    "correlation_ids": ["gs:uplink:01JRZ767CVCHBZW1Y8YG9PZ3TS"],
+    "received_at": "2026-09-02T11:59:59.995136483Z",
+    "uplink_message": {
+        "session_key_id": "aAixKtmNZUKQXd4GqpHDsw==",
+        "f_port": 2,
+        "f_cnt": 7,
+        "frm_payload": "sQAAEAHlANcB",
+        "decoded_payload": {"temperature": 21.5},
+        "rx_metadata": [{"gateway_ids": {"gateway_id": "roof"}, "rssi": -31, "channel_rssi": -31, "snr": 9.5}],
+        "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}}, "frequency": "867700000"},
+        "received_at": "2026-09-02T11:59:59.787593298Z",
+    },
+}
+CHIRPSTACK = {
+    "deduplicationId": "3ac7e3c4-4401-4b8d-9386-a5c902f9202d",
+    "time": "2026-09-02T11:59:59.775023242+00:00",
+    "deviceInfo": {
+        "tenantName": "farm",
+        "applicationName": "barn",
+        "deviceProfileName": "probe",
+        "deviceName": "north",
+        "tags": {"floor": "1"},
+    },
+    "devAddr": "00189440",
+    "dr": 1,
+    "fCnt": 4,
+    "fPort": 1,
+    "data": "qg==",
+    "object": {"temperature": 21.5},
+    "rxInfo": [{"gatewayId": "0016c001f153a14c", "uplinkId": 4217106255, "rssi": -36, "snr": 10.5}],
+    "txInfo": {"frequency": 867100000},
+}
+SMALL |= {
+    "things_stack, whole envelope": ("v3/farm@ttn/devices/{d}/up", THINGS_STACK),
+    "chirpstack, whole envelope": ("application/1/device/{d}/event/up", CHIRPSTACK),
+    "milesight": ("milesight/{d}/uplink", {"battery": 92, "temperature": 30.8, "humidity": 50.5}),
+    "azure_iot": ("devices/{d}/messages/events/", {"temperature": 21.5, "humidity": 48, "battery": 93}),
+    "aws_shadow": ("$aws/things/{d}/shadow/update", {"state": {"reported": {"temperature": 21.5, "humidity": 48, "battery": 93}}}),
+    "shelly_gen2": ("shelly-{d}/status/switch:0", {"id": 0, "output": True, "apower": 60.5, "voltage": 230.1}),
+}
 LARGE: dict[str, tuple[str, Any]] = {
     "plain_json, 50 keys": ("home/{d}", {f"m{n}": n * 1.5 for n in range(50)}),
     "plain_json, 50 named values": ("home/{d}", {"data": [{"name": f"m{n}", "value": n * 1.5} for n in range(50)]}),
