@@ -312,7 +312,7 @@ class HomeAssistant(Convention):
         facets = self._topics.get(message.topic, _NOTHING)
         if all(_MEANT.isdisjoint(facet) for facet in facets.values()):
             return readings
-        known = _facets_of(facets, said, is_object=message.payload.lstrip()[:1] in (b"{", b"["))
+        known = _facets_of(facets, said, is_object=message.payload.lstrip(b"\xef\xbb\xbf\0 \t\r\n")[:1] in (b"{", b"["))
         meant = [self._meaning(reading, one.path, facet) for reading, one, facet in zip(readings, said, known, strict=True)]
         return untangle(meant) if any("metric" in facet for facet in facets.values()) else meant
 
