@@ -85,7 +85,10 @@ class Normaliser:
         if row.kind == Kind.MESSAGES:
             for entry in row.entries():
                 self._messages += 1
-                self._take_entry(step, entry, row.received)
+                if self._is_copy(row, entry):
+                    self._tally.outcome("", "duplicates")
+                else:
+                    self._take_entry(step, entry, row.received)
                 self._take_released(step)
         elif row.kind == Kind.REPLAYS:
             for replay in row.replays():
@@ -135,15 +138,17 @@ class Normaliser:
             tried = LetterTried(replay.letter, step.place(), "replayed", became(outcome, readings, dead), "", step.row.received)
         step.effects.append(tried)
 
+    def _is_copy(self, row: Row, entry: Entry) -> bool:
+        """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
+        several = len(self._retained) > 1
+        return several and bool(entry.flags & Flag.RETAINED) and self._copies.has(row.connection, entry.topic, entry.payload)
+
     def _take_entry(self, step: Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
         """Take a message as it was received then (epoch ns); with `keys`, only those of its values."""
         if entry.flags & Flag.REPEATED:
             self._tally.outcome("", "duplicates")
             return Ignored("it was delivered before")
         retained = bool(entry.flags & Flag.RETAINED)
-        if retained and len(self._retained) > 1 and self._copies.has(step.row.connection, entry.topic, entry.payload):
-            self._tally.outcome("", "duplicates")
-            return Ignored("the broker sent it for another subscription too")
         policy = self._policy(entry.topic) if retained else "process"
         message = Message(entry.topic, entry.payload, received, policy == "state")
         if policy == "ignore":

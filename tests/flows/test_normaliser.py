@@ -8,7 +8,7 @@ import pytest
 from devices.profile import Profile
 from flows.normaliser import OWN_FLOW, STORE, Normaliser
 from flows.waiting import MOST_BYTES, PATIENCE
-from gateway.journal.row import Entry, Flag, Kind, Row, pack
+from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_replays
 from gateway.store.effects import CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
 from simulator.dialects.sparkplug_b import SparkplugB
 
@@ -180,3 +180,19 @@ def test_name_that_is_learned_later_is_told():
     assert first.labels == {"room": "loft"}
     assert second.labels == {"room": "loft", "name": "Loft weather"}
     assert of(DeviceLearned, source.take(Entry("homie/loft/$name", b"Loft weather"))) == []
+
+
+def test_retained_letter_read_again_is_no_copy():
+    """A retained message that died on this connection gives its readings when it is replayed, though the broker's copies of it would not."""
+    topic, broken = "ign/tank", b"\x01\x02"
+    retained = [("#", "state"), ("home/#", "process")]
+    source = Source(Normaliser([], [], retained=retained))
+    (letter,) = of(DeadLettered, source.take(Entry(topic, broken), flags=Flag.RETAINED))
+    template = {"topic": "ign/{device}", "struct": "<h", "values": {"level": {"at": 0}}}
+    source.normaliser = Normaliser(
+        [], [Profile.model_validate({"template": template})], retained=retained, snapshot=source.normaliser.snapshot()
+    )
+    replay = Replay(letter.id, Entry(letter.topic, letter.payload, 0, letter.flags), letter.received, ())
+    row = Row(2, Kind.REPLAYS, AT + S, S, 1, 1, True, 1, 2, pack_replays([replay]))
+    effects = [effect for key, given in source.normaliser.take(row) if key == STORE for effect in given]
+    assert [one.reading.value for one in of(ReadingKept, effects)] == [513]
