@@ -195,10 +195,9 @@ class Normaliser:
 
     def _take_released(self, step: Step) -> None:
         """Read again what was held for a birth that has come, or for long enough; what this row has no numbers for waits for the next."""
-        while messages := self._waiting.released(1 if step.room >= MOST_READINGS else 0):
-            for message in messages:
-                self._tally.total("held", -1)
-                self._take_message(step, message)
+        while step.room >= MOST_READINGS and (message := self._waiting.next()) is not None:
+            self._tally.total("held", -1)
+            self._take_message(step, message)
 
     def _give_up(self, step: Step) -> None:
         for message, letter in self._waiting.given_up(self._clock.now):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from typing import Any
 
@@ -44,14 +45,14 @@ class Waiting:
     >>> waiting = Waiting()
     >>> waiting.hold(Message("t", b"1", 5), Held("no birth yet", "d", "s"), now=5)
     >>> waiting.release({"s"})
-    >>> [message.payload for message in waiting.released(10)], waiting.given_up(5)
-    ([b'1'], [])
+    >>> waiting.next().payload, waiting.next(), waiting.given_up(5)
+    (b'1', None, [])
     """
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
         state = state or {}
         self._held = [msgspec.convert(one, _One) for one in state.get("held", [])]
-        self._released = [msgspec.convert(one, _One) for one in state.get("released", [])]
+        self._released = deque(msgspec.convert(one, _One) for one in state.get("released", []))
         self._size = sum(one.size for one in self._held)
         self._streams = {one.stream for one in self._held}
 
@@ -69,10 +70,9 @@ class Waiting:
         self._released += [one for one in self._held if one.stream in born]
         self._keep(one for one in self._held if one.stream not in born)
 
-    def released(self, most: int) -> list[Message]:
-        """Take up to `most` messages that can be read now, oldest first."""
-        taken, self._released = self._released[:most], self._released[most:]
-        return [one.message() for one in taken]
+    def next(self) -> Message | None:
+        """Take the oldest message that can be read now."""
+        return self._released.popleft().message() if self._released else None
 
     def given_up(self, now: int) -> list[Given]:
         """Take what has waited too long, or has no room any more."""
@@ -94,5 +94,5 @@ class Waiting:
     def snapshot(self) -> dict[str, Any]:
         return {
             "held": msgspec.to_builtins(self._held, builtin_types=(bytes,)),
-            "released": msgspec.to_builtins(self._released, builtin_types=(bytes,)),
+            "released": msgspec.to_builtins(list(self._released), builtin_types=(bytes,)),
         }
