@@ -157,7 +157,7 @@ class Catalogue:
         for device in self.news.retyped:
             self._kinds.forget(device)
         for ask in self.news.asks:
-            self._note_ask(ask, convention.name)
+            self._note_ask(ask, convention)
         if not isinstance(said, list):
             return said
         if convention.blanks and readings:
@@ -228,11 +228,12 @@ class Catalogue:
             remember(self._addresses, device, [convention, place.base], most=MOST_ADDRESSES)
             self.news.readdressed.add(device)
 
-    def _note_ask(self, ask: Ask, convention: str) -> None:
+    def _note_ask(self, ask: Ask, convention: Convention) -> None:
         """Keep where a device listens that a convention asks something of: it may never have said anything that can be read."""
-        if ask.device not in self._addresses:
-            remember(self._addresses, ask.device, [convention, ask.base], most=MOST_ADDRESSES)
-            self.news.readdressed.add(ask.device)
+        device = convention.called(ask.device)
+        if device not in self._addresses:
+            remember(self._addresses, device, [convention.name, ask.base], most=MOST_ADDRESSES)
+            convention.readdress(ask.device)
 
     def address(self, device: str) -> Address | None:
         """Return where a device listens for commands: what its profile says, else what was learned from its messages; None if neither."""

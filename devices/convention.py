@@ -189,9 +189,13 @@ class Convention(ABC):
         """Return the base of a device's address from what its topic said, with all that `encode` needs: that knows nothing learned."""
         return base
 
+    def called(self, device: str) -> str:
+        """Return what a device is called downstream."""
+        return self.profiles.of(device, self.name).name or device
+
     def readdress(self, device: str, *, retyped: bool = False) -> None:
         """Say that a device is commanded in another way now; `retyped`: that it was also learned what its values are."""
-        name = self.profiles.of(device, self.name).name or device
+        name = self.called(device)
         self.news.readdressed.add(name)
         if retyped:
             self.news.retyped.add(name)
@@ -212,7 +216,7 @@ class Convention(ABC):
 
         `wraps` is how many numbers there are before they begin at 0 again; 0: they do not.
         """
-        return self.news.sequences.count(device, f"{self.name}\x1f{stream}", number, received, wraps=wraps)
+        return self.news.sequences.count(self.called(device), f"{self.name}\x1f{stream}", number, received, wraps=wraps)
 
     def restart_sequence(self, stream: str, number: int, received: int) -> None:
         """Note that a stream's numbers begin anew with this one: nothing was missed before it."""

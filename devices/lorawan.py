@@ -94,7 +94,7 @@ class Lorawan(Convention):
         if [port, session] != known:
             remember(self.learned, device, [port, session], most=MOST_DEVICES)
         if port != known[0]:
-            self.news.readdressed.add(self.profiles.of(device, self.name).name or device)
+            self.readdress(device)
         if number is None or message.retained:
             return
         if session == known[1]:

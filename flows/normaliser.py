@@ -218,7 +218,7 @@ class Normaliser:
         for device, missed in news.sequences.missed.items():
             self._tally.count(device, "missed", missed)
         for device in sorted(news.readdressed):
-            self._readdress(step, self._catalogue.profiles.renamed(device), received)
+            self._readdress(step, device, received)
         for ask in news.asks:
             self._ask(step, ask)
         if news.born:
@@ -227,6 +227,7 @@ class Normaliser:
     def _ask(self, step: Step, ask: Ask) -> None:
         """Have a device told something, unless that was asked of it a moment ago."""
         now = self._clock.now
+        device = self._catalogue.profiles.renamed(ask.device)
         if now - self._asked.get(ask.device, now - _ASK_AGAIN) < _ASK_AGAIN:
             return
         remember(self._asked, ask.device, now, most=_MOST_ASKED)
@@ -236,7 +237,7 @@ class Normaliser:
                 flow=OWN_FLOW,
                 group=(),
                 cause="",
-                device=ask.device,
+                device=device,
                 settings=dict(ask.settings),
                 within=10 * _SECOND,
                 retries=2,

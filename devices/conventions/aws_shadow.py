@@ -136,7 +136,7 @@ class AwsShadow(Convention):
         known: list[str] = self.learned.get(thing, [])
         if shadow not in known and len(known) < MOST_SHADOWS:
             remember(self.learned, thing, sorted((*known, shadow)), most=MOST_THINGS)
-            self.news.readdressed.add(self.profiles.of(thing, self.name).name or thing)
+            self.readdress(thing)
 
     def normalise(self, said: list[Said], message: Message) -> list[Reading]:
         """Return the readings; those of a named shadow are on its channel."""

@@ -53,7 +53,7 @@ class Packed(PlainJson):
         said = super().decode(message, place, content)
         if isinstance(said, list) and self.learned.get(said[0].device) != encoding:
             remember(self.learned, said[0].device, encoding, most=MOST_DEVICES)
-            self.news.readdressed.add(said[0].device)
+            self.readdress(said[0].device)
         return said
 
     def base_of(self, device: str, base: str) -> str:

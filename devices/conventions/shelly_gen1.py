@@ -118,7 +118,7 @@ class ShellyGen1(Convention):
         if part not in known and len(known) < MOST_PARTS:
             known.append(part)
             known.sort()
-            self.news.readdressed.add(device)
+            self.readdress(device)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         return shelly_gen1_units.name(path)

@@ -187,7 +187,7 @@ class ShellyGen2(Convention):
             if COMPONENT.fullmatch(component) and len(known) < MOST_PARTS:
                 known.append(component)
                 known.sort()
-                self.news.readdressed.add(device)
+                self.readdress(device)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         return shelly_gen2_units.name(path) if len(path) > 1 else vocabulary.name(path, units_in_keys=False)

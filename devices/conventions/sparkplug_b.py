@@ -164,7 +164,7 @@ class SparkplugB(Convention):
         self.learned[heard.name] = self.learned.pop(heard.name)  # born last, forgotten last
         self.news.born.add(device)
         if member["metrics"] != before["metrics"]:
-            self.news.readdressed.add(device)
+            self.readdress(device)
         return said or Ignored("a birth without values", device)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:

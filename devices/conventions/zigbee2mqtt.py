@@ -205,7 +205,9 @@ class Zigbee2Mqtt(Convention):
         if known != table or base not in self.learned:
             self.changes += base not in self.learned
             remember(self.learned, base, table, most=MOST_BASES)
-            self.news.readdressed.update(name for name in {*known, *table} if known.get(name) != table.get(name))
+            for name in {*known, *table}:
+                if known.get(name) != table.get(name):
+                    self.readdress(name)
 
     def base_of(self, device: str, base: str) -> str:
         """Return the device's topic; where `bridge/devices` has named its features, as JSON with all of those that can be set."""

@@ -196,3 +196,15 @@ def test_retained_letter_read_again_is_no_copy():
     row = Row(2, Kind.REPLAYS, AT + S, S, 1, 1, True, 1, 2, pack_replays([replay]))
     effects = [effect for key, given in source.normaliser.take(row) if key == STORE for effect in given]
     assert [one.reading.value for one in of(ReadingKept, effects)] == [513]
+
+
+def test_node_with_a_name_is_asked_for_its_birth_by_that_name():
+    """What a profile calls a node is what is asked, where it listens, and whose gaps are counted."""
+    source = Source(Normaliser([], [Profile(devices=["plant/press"], name="Press, hall 2")]))
+    _, birth, data = node()
+    effects = source.take(data[0])
+    assert [one.device for one in of(CommandRequested, effects)] == ["Press, hall 2"]
+    assert [(one.device, one.convention, bool(one.base)) for one in of(DeviceLearned, effects)] == [("Press, hall 2", "sparkplug_b", True)]
+    source.take(birth, data[1])
+    counted = [(one.device, one.value) for one in of(Counted, source.take(data[4], at=AT + S)) if one.term == "missed"]
+    assert counted == [("Press, hall 2", 2)]
