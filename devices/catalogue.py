@@ -41,7 +41,7 @@ from devices.kinds import Kinds
 from devices.news import News
 from devices.payloads import Body
 from devices.profile import CommandTemplate, Profile, Profiles
-from devices.reading import Address, Ask, CommandError, DeadLetter, Encoded, Expected, Ignored, Message, Outcome, Value
+from devices.reading import Address, Ask, CommandError, DeadLetter, Encoded, Expected, Ignored, Message, Outcome, Reading, Value
 
 CONVENTIONS: Final[tuple[type[Convention], ...]] = (
     Templates,
@@ -166,6 +166,11 @@ class Catalogue:
         if not readings:
             return Ignored("no value in it", place.device or None)
         self._learn_address(place, said[0].device, readings[0].device, convention.name)
+        return self._kinds.keep(readings, self.news)
+
+    def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
+        """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
+        self.news.forget()
         return self._kinds.keep(readings, self.news)
 
     def _choose(self, message: Message, route: _Route) -> tuple[Convention, Place, Body]:

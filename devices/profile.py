@@ -16,6 +16,7 @@ from devices import topics, vocabulary
 from devices.broken import Path, hold
 from devices.calibration import Calibration
 from devices.durations import Seconds
+from devices.interlocks import NO_INTERLOCKS, Interlocks
 from devices.reading import CommandError, Value
 from devices.samples import Sample
 from devices.template import DEVICE, Template, Unit
@@ -126,6 +127,10 @@ class Profile(BaseModel):
         default_factory=dict, description="How the values of a key or metric are put right, in the vocabulary's unit."
     )
     allow: dict[str, Allowed] = Field(default_factory=dict, description="The values that a setting may be commanded to.")
+    interlocks: Interlocks = Field(default=NO_INTERLOCKS, description="What commands must not do to the device; those that would, wait.")
+    safe: dict[str, Word] = Field(
+        default_factory=dict, description="The settings that the broker sends to the device when the gateway goes away."
+    )
     convention: str | None = Field(default=None, description="The dialect to send commands in, for a device that never said anything.")
     base: Annotated[str, AfterValidator(_topic)] | None = Field(
         default=None, description="The topic that commands start from, as the convention wants it."
@@ -143,7 +148,7 @@ class Profile(BaseModel):
         return self
 
     def _broken(self) -> Iterator[tuple[Path, str]]:
-        one = len(self.devices) == 1 and not any(c in self.devices[0] for c in "*?[")
+        one = len(self.devices) == 1 and not _wild(self.devices[0])
         for key in ("topics", "name"):
             if getattr(self, key) and not one:
                 yield (key,), f"{key} needs exactly one name in devices, without wildcards"
@@ -152,6 +157,13 @@ class Profile(BaseModel):
                 ("template", "topic"),
                 "a template must have {device} in its topic, or device, or its profile exactly one name in devices",
             )
+        if self.safe and any(map(_wild, self.devices)):
+            yield ("safe",), "safe needs names in devices, without wildcards: the broker must know each of them beforehand"
+        for setting, value in self.safe.items():
+            try:
+                Known([self]).check_allowed(self.devices[0], setting, value)
+            except CommandError:
+                yield ("safe", setting), "a safe state must be one that allow has"
         if (self.convention is None) != (self.base is None):
             yield (
                 ("base" if self.convention is None else "convention",),
@@ -159,11 +171,16 @@ class Profile(BaseModel):
             )
 
 
+def _wild(name: str) -> bool:
+    return any(c in name for c in "*?[")
+
+
 class Known:
     """All that the profiles say of one device, merged. `slots` is the cache of its convention (see `devices.convention`)."""
 
     __slots__ = (
-        "allow", "base", "calibrate", "command", "convention", "interval", "labels", "name", "rename", "slots", "types", "units", "zone",
+        "allow", "base", "calibrate", "command", "convention", "interlocks", "interval", "labels", "name", "rename", "safe", "slots", "types",
+        "units", "zone",
     )  # fmt: skip
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
@@ -179,6 +196,8 @@ class Known:
         self.types: dict[str, str] = {}
         self.calibrate: dict[str, Calibration] = {}
         self.allow: dict[str, Range | list[Any]] = {}
+        self.safe: dict[str, Value] = {}
+        interlocks: dict[str, Any] = {}
         for profile in profiles:
             labels |= profile.labels
             self.units |= profile.units
@@ -192,6 +211,9 @@ class Known:
             self.types |= profile.types
             self.calibrate |= profile.calibrate
             self.allow |= profile.allow
+            self.safe |= profile.safe
+            interlocks |= {key: getattr(profile.interlocks, key) for key in profile.interlocks.model_fields_set}
+        self.interlocks = Interlocks.model_construct(**interlocks) if interlocks else NO_INTERLOCKS
         self.labels: Mapping[str, str] = labels
         self.slots: dict[Any, Any] = {}
 
@@ -244,6 +266,12 @@ class Profiles:
                 self._of.clear()
             self._of[device, convention] = known
         return known
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The devices that profiles name without wildcards, as they are called downstream, in order and each once."""
+        names = (name for profile in self.all for name in profile.devices if not _wild(name))
+        return tuple(dict.fromkeys(map(self.renamed, names)))
 
     def original(self, device: str) -> str:
         """Return what a device calls itself."""

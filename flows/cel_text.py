@@ -66,6 +66,19 @@ def free_names(source: str) -> Iterator[Token]:
 _WORDS = {"true", "false", "null", "in"}
 
 
+def members(source: str) -> Iterator[tuple[Token, Token]]:
+    """Give each name with the member that is asked of it.
+
+    >>> [(name.text, member.text) for name, member in members('prev.warm > 1.0 && labels["room"] == "x"')]
+    [('prev', 'warm')]
+    """
+    found = tokens(source)
+    free = {token.start for token in free_names(source)}
+    for name, sign, member in zip(found, found[1:], found[2:], strict=False):
+        if name.start in free and sign.text == "." and member.kind == "name":
+            yield name, member
+
+
 def conditions(found: Sequence[Token]) -> list[Sequence[Token]]:
     """Take an expression apart at `? :`, `||`, `&&` and `!`, into conditions that are each true or false.
 

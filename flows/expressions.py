@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from math import isfinite
 from typing import Any, NamedTuple
 
 import cel
 
-from flows.aggregates import AGGREGATES
-from flows.cel_text import COMPARISONS, Token, conditions, divisors, free_names, guard_divisions, split, tokens
+from flows.aggregates import Result
+from flows.cel_text import COMPARISONS, Token, conditions, divisors, free_names, guard_divisions, members, split, tokens
+from flows.mathematics import MATH
 from gateway.findings import hint
 
 NUMBER, TEXT, TRUTH = 1.5, "1", True
@@ -20,17 +21,19 @@ NUMBER, TEXT, TRUTH = 1.5, "1", True
 Samples = tuple[float | str | bool, ...]
 """What a name may hold, one sample of each kind. An empty tuple stands for the labels, a map of texts."""
 
-Scope = Mapping[str, Samples]
-"""The names that an expression may use."""
+Scope = Mapping[str, "Samples | Mapping[str, Samples]"]
+"""The names that an expression may use; a mapping stands for a name with members, such as `prev.warm`."""
 
 LABELS: Samples = ()
 
 _FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError)
 """All that the CEL library raises when an expression cannot be evaluated: it has no exception of its own."""
 
-_FUNCTIONS = {"contains", "double", "endsWith", "has", "int", "matches", "size", "startsWith", "string"}
+_FUNCTIONS = {"contains", "double", "endsWith", "has", "int", "matches", "size", "startsWith", "string", *MATH}
 _GUARD = "nonzero"
 _LONGEST = 2_000
+_MOST_TRIES = 4_000
+"""Combinations of samples that a check tries at most."""
 _ODD = {"=": "write == to compare", "&": "write && for and", "|": "write || for or", "and": "write && for and", "or": "write || for or"}
 
 
@@ -41,8 +44,48 @@ class Flaw(NamedTuple):
     message: str
 
 
-class Condition:
-    """A compiled CEL expression that is true, false, or cannot be told.
+class Formula:
+    """A compiled CEL expression.
+
+    >>> Formula("hot - prev.hot").value({"hot": 21.5, "prev": {"hot": 20.0}})
+    1.5
+    >>> Formula("hot - prev.hot").value({"hot": 21.5, "prev": {}}) is None
+    True
+    """
+
+    __slots__ = ("_functions", "_names", "_program", "source")
+
+    def __init__(self, source: str) -> None:
+        """Compile; ValueError where the text is no expression (`check` says it better)."""
+        self.source = source
+        program = cel.compile(source)
+        self._functions = {name: MATH[name] for name in program.functions() if name in MATH}
+        self._program = cel.compile(guard_divisions(source, _GUARD)) if "/" in source else program
+        self._names = tuple(dict.fromkeys(token.text for token in free_names(source)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names it takes values from."""
+        return self._names
+
+    def value(self, values: Mapping[str, Any]) -> Result:
+        """Give what it comes to: a number (always a float), text, true or false.
+
+        None where that cannot be told: a value is missing or of another type than the expression asks, something is divided by zero, a
+        function has no result (`sqrt` of a negative number), or the result is not finite. Whole numbers count as decimals (beyond 2^53
+        they lose their last digits). As in CEL, what cannot be told does not matter where the other side of `||` or `&&` decides.
+        """
+        result = _run(self._program, {name: values.get(name) for name in self._names} | self._functions)
+        if type(result) is bool or isinstance(result, str):
+            return result
+        return float(result) if isinstance(result, int | float) and isfinite(result) else None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.source!r})"
+
+
+class Condition(Formula):
+    """An expression that is true, false, or cannot be told.
 
     >>> hot = Condition("warm > 28 && damp / used < 90.0")
     >>> hot.holds({"warm": 29.5, "damp": 60.0, "used": 1.0})
@@ -51,32 +94,12 @@ class Condition:
     True
     """
 
-    __slots__ = ("_names", "_program", "source")
-
-    def __init__(self, source: str) -> None:
-        """Compile; ValueError where the text is no expression (`check` says it better)."""
-        self.source = source
-        guarded = guard_divisions(source, _GUARD) if "/" in source and cel.compile(source) else source
-        self._program = cel.compile(guarded)
-        self._names = tuple(dict.fromkeys(token.text for token in free_names(source)))
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names it takes values from."""
-        return self._names
+    __slots__ = ()
 
     def holds(self, values: Mapping[str, Any]) -> bool | None:
-        """Tell whether it is true of these values.
-
-        None, which neither raises nor clears, where it cannot be told: a value is missing or of another type than the expression asks,
-        a number is NaN, something is divided by zero. Whole numbers count as decimals (beyond 2^53 they lose their last digits). As in
-        CEL, what cannot be told does not matter where the other side of `||` or `&&` decides.
-        """
-        result = _run(self._program, {name: values.get(name) for name in self._names})
+        """Tell whether it is true of these values; None, which neither raises nor clears, where it cannot be told (`Formula.value`)."""
+        result = self.value(values)
         return result if isinstance(result, bool) else None
-
-    def __repr__(self) -> str:
-        return f"Condition({self.source!r})"
 
 
 def check(source: str, scope: Scope) -> list[Flaw]:
@@ -87,13 +110,7 @@ def check(source: str, scope: Scope) -> list[Flaw]:
     >>> check("warm + 1 > 28.0", {"warm": (NUMBER,)})
     [Flaw(offset=7, message='write 1.0: arithmetic does not mix whole numbers and decimals')]
     """
-    if len(source) > _LONGEST:
-        return [Flaw(None, f"an expression has at most {_LONGEST:,} characters")]
-    try:
-        program = cel.compile(source)
-    except ValueError as error:
-        return [_syntax(str(error), source)]
-    flaws = [*_unknown_names(source, scope), *_unknown_functions(source, program.functions()), *_zero_divisors(source)]
+    flaws = _check_words(source, scope)
     if flaws:
         return flaws
     for condition in conditions(tokens(source)):
@@ -103,37 +120,46 @@ def check(source: str, scope: Scope) -> list[Flaw]:
     return flaws
 
 
-@dataclass(frozen=True)
-class AggregateCall:
-    """An aggregate of one metric, such as `mean(temperature)`."""
+def check_formula(source: str, scope: Scope) -> tuple[list[Flaw], Samples]:
+    """Find what is wrong with an expression for a value, and give a sample of each kind that it may come to.
 
-    function: str
-    metric: str
-
-    @property
-    def samples(self) -> Samples:
-        """What it may give: `first` and `last` give text and truth values too, where the metric has them."""
-        return (NUMBER, TEXT, TRUTH) if self.function in {"first", "last"} else (NUMBER,)
-
-    @classmethod
-    def parse(cls, text: Any) -> AggregateCall:
-        """Read a call; ValueError with the rule where it is none.
-
-        >>> AggregateCall.parse("p95(temperature)")
-        AggregateCall(function='p95', metric='temperature')
-        """
-        match = _CALL.fullmatch(text) if isinstance(text, str) else None
-        if match is None:
-            raise ValueError("must be a call of one metric, such as mean(temperature)")
-        if match[1] not in AGGREGATES:
-            raise ValueError(f"calls an unknown function {match[1]!r}{hint(match[1], AGGREGATES)}")
-        return cls(match[1], match[2])
-
-    def __str__(self) -> str:
-        return f"{self.function}({self.metric})"
+    >>> check_formula("hot > 28.0 ? 'hot' : 'fine'", {"hot": (NUMBER,)})
+    ([], ('fine',))
+    """
+    flaws = _check_words(source, scope)
+    if flaws:
+        return flaws, ()
+    found = tokens(source)
+    program = cel.compile(source)
+    kinds: dict[type, float | str | bool] = {}
+    first: Flaw | None = None
+    for values in _combinations(source, scope):
+        try:
+            result = program.execute(_bound(values))
+        except _FAULTS as error:
+            first = first or _whole_number(found, source, values) or Flaw(found[0].start, _fault(str(error), source, values))
+            continue
+        if isinstance(result, bool | str | float | int):
+            kinds.setdefault(float if type(result) is int else type(result), NUMBER if type(result) is int else result)
+        else:
+            first = first or Flaw(found[0].start, f"must be a number, text, true or false, but {source!r} is {_kind(result)}")
+    return ([], tuple(kinds.values())) if kinds or first is None else ([first], ())
 
 
-_CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\(\s*([^\s(),]+)\s*\)\s*")
+def _check_words(source: str, scope: Scope) -> list[Flaw]:
+    """Find what is wrong before anything is tried."""
+    if len(source) > _LONGEST:
+        return [Flaw(None, f"an expression has at most {_LONGEST:,} characters")]
+    try:
+        program = cel.compile(source)
+    except ValueError as error:
+        return [_syntax(str(error), source)]
+    return [
+        *_unknown_names(source, scope),
+        *_unknown_members(source, scope),
+        *_unknown_functions(source, program.functions()),
+        *_zero_divisors(source),
+    ]
 
 
 def _run(program: cel.Program, values: dict[str, Any]) -> Any:
@@ -146,9 +172,15 @@ def _run(program: cel.Program, values: dict[str, Any]) -> Any:
 
 def _bound(values: dict[str, Any]) -> dict[str, Any]:
     """Make values what CEL compares without fuss: one kind of number."""
-    bound = {name: float(value) if type(value) is int else value for name, value in values.items()}
+    bound = {name: _decimal(value) for name, value in values.items()}
     bound[_GUARD] = _nonzero
     return bound
+
+
+def _decimal(value: Any) -> Any:
+    if type(value) is int:
+        return float(value)
+    return {name: _decimal(one) for name, one in value.items()} if type(value) is dict else value
 
 
 def _nonzero(divisor: Any) -> Any:
@@ -184,10 +216,17 @@ def _unknown_names(source: str, scope: Scope) -> Iterator[Flaw]:
     for token in free_names(source):
         if token.text not in scope and token.text not in seen:
             seen.add(token.text)
-            near = hint(token.text, scope)
+            near = hint(token.text, set(scope) - {"labels", "prev"})
             if "did you mean" not in near and "labels" in scope:
-                near = f"; a label is written labels.{token.text}"
+                near += f"; a label is written labels.{token.text}"
             yield Flaw(token.start, f"unknown name {token.text!r}{near}")
+
+
+def _unknown_members(source: str, scope: Scope) -> Iterator[Flaw]:
+    for name, member in members(source):
+        known = scope.get(name.text)
+        if isinstance(known, Mapping) and member.text not in known:
+            yield Flaw(member.start, f"unknown name {name.text}.{member.text}{hint(member.text, known)}")
 
 
 def _unknown_functions(source: str, called: Sequence[str]) -> Iterator[Flaw]:
@@ -209,16 +248,30 @@ def _try(condition: Sequence[Token], source: str, scope: Scope) -> Flaw | None:
     """Evaluate one condition with a sample of every kind its names may hold; sound if one combination makes it true or false."""
     start = condition[0].start
     text = source[start : condition[-1].end]
-    names = list(dict.fromkeys(token.text for token in free_names(text)))
     program = cel.compile(text)
     first: Flaw | None = None
-    for combination in itertools.product(*(scope[name] or (_sample_labels(text),) for name in names)):
-        values = dict(zip(names, combination, strict=True))
+    for values in _combinations(text, scope):
         flaw = _try_once(program, condition, source, values)
         if flaw is None:
             return None
         first = first or flaw
     return first
+
+
+def _combinations(text: str, scope: Scope) -> Iterator[dict[str, Any]]:
+    """Give values for an expression's names: every combination of what each may hold, up to a few thousand."""
+    names = list(dict.fromkeys(token.text for token in free_names(text)))
+    functions = {token.text: MATH[token.text] for token in tokens(text) if token.text in MATH}
+    for combination in itertools.islice(itertools.product(*(_samples(name, text, scope) for name in names)), _MOST_TRIES):
+        yield dict(zip(names, combination, strict=True)) | functions
+
+
+def _samples(name: str, text: str, scope: Scope) -> Sequence[Any]:
+    known = scope[name]
+    if not isinstance(known, Mapping):
+        return known or (_sample_labels(text),)
+    used = dict.fromkeys(member.text for holder, member in members(text) if holder.text == name)
+    return [dict(zip(used, values, strict=True)) for values in itertools.product(*(known[member] for member in used))]
 
 
 def _try_once(program: cel.Program, condition: Sequence[Token], source: str, values: dict[str, Any]) -> Flaw | None:
@@ -255,7 +308,7 @@ def _fault(error: str, text: str, values: dict[str, Any]) -> str:
     failed = re.match(r"Function '(\w+)' error: ([^\n]*?)[.:]?(?:\n| Check function)", error)
     if failed:
         return f"{failed[1]}: {failed[2]} in {text!r}"
-    kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in values.items())
+    kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in values.items() if not callable(value))
     return f"the types do not fit in {text!r}{': ' if kinds else ''}{kinds}"
 
 
@@ -267,7 +320,7 @@ def _never_equal(condition: Sequence[Token], source: str, values: dict[str, Any]
     kinds = []
     for side in sides:
         text = source[side[0].start : side[-1].end]
-        result = _run(cel.compile(text), {name: values[name] for name in values if any(t.text == name for t in free_names(text))})
+        result = _run(cel.compile(text), values)
         kinds.append(_kind(result))
     if "nothing" in kinds or kinds[0] == kinds[1]:
         return None

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from devices.reading import Reading, Value
 from flows.cases import Case
-from flows.expressions import AggregateCall, Condition
+from flows.detectors import Detector
+from flows.expressions import Condition, Formula
+from flows.flow_file import FlowSpec, Lookup
 from flows.templates import Template
-from flows.triggers import Change, Trigger
-from flows.windows import WindowPlan
+from flows.triggers import Trigger
+from flows.windows import Windows
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,21 @@ class Command:
     expires: int
 
 
+class Republish(NamedTuple):
+    """A value of each result that becomes a reading of its own."""
+
+    metric: str
+    value: Formula
+    device: Template
+    unit: str | None
+
+
 @dataclass(frozen=True)
 class Flow:
-    """One flow. `plan` is None for a flow without windows, which decides at every reading; `trigger` is None for one that only aggregates.
+    """One flow. `windows` is None for a flow without windows, which decides at every reading; `trigger` is None for one that only computes.
 
-    Two flows with the same `fingerprint` can read each other's state: it covers select, group, window, aggregate and trigger.
+    `shape` is what shapes its state, part by part, and `fingerprint` its hash: two flows with the same one can read each other's state.
+    `uses` names what its expressions look at beyond the result itself: labels, prev, or metrics by their name.
     """
 
     name: str
@@ -39,14 +51,24 @@ class Flow:
     metrics: frozenset[str]
     where: Condition | None
     group: tuple[str, ...]
-    plan: WindowPlan | None
-    aggregates: Mapping[str, AggregateCall]
+    lookups: Mapping[str, Lookup]
+    windows: Windows | None
+    derived: Mapping[str, Formula]
+    detectors: Mapping[str, Detector]
     trigger: Trigger | None
     severity: str
     alert: Template
     commands: tuple[Command, ...]
+    republished: tuple[Republish, ...]
+    uses: frozenset[str]
+    shape: Mapping[str, Any]
     fingerprint: str
-    cases: tuple[Case, ...] = field(default=(), repr=False)
+    spec: FlowSpec
+
+    @property
+    def cases(self) -> tuple[Case, ...]:
+        """The tests that its file carries."""
+        return self.spec.tests
 
     def selects(self, reading: Reading) -> bool:
         """Tell whether the flow wants a reading, from what never changes within a series."""
@@ -54,9 +76,13 @@ class Flow:
             return False
         return self.where is None or self.where.holds(series_values(reading)) is True
 
-    def message(self, change: Change, values: Mapping[str, Any]) -> str:  # noqa: ARG002 - raised and cleared read the same: the alert says which
-        """Say what an alert says, with the values at that moment."""
-        return self.alert.render(values)
+    def looked_up(self, reading: Reading) -> tuple[str, ...]:
+        """Give the names under which the flow looks a reading's series up."""
+        return tuple(
+            name
+            for name, lookup in self.lookups.items()
+            if (lookup.metric, lookup.channel) == (reading.metric, reading.channel) and lookup.device in {None, reading.device}
+        )
 
 
 def series_values(reading: Reading) -> dict[str, Any]:

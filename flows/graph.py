@@ -12,23 +12,24 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink
 
 from flows.normaliser import STORE, Item
-from flows.shard import Shard, Slice
-from gateway.store.effects import Effect
+from flows.row_order import RowPart
+from flows.shard import Shard
+from flows.slice import Slice
 
 # Names of the dataflow and its steps are part of the recovery data: never rename.
 FLOW_ID = "sluice"
 
 
-class ShardLogic(StatefulBatchLogic[Slice, list[Effect], bytes]):
-    """Drive a shard. Decisions fall slice by slice, never by how many come in one call."""
+class ShardLogic(StatefulBatchLogic[Slice, RowPart, bytes]):
+    """Drive a shard. Decisions fall slice by slice, never by how many come in one call; each slice gives one part of its row, were it empty."""
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
 
-    def on_batch(self, values: list[Slice]) -> tuple[list[list[Effect]], bool]:
-        return [effects for row in values if (effects := self._shard.step(row))], False
+    def on_batch(self, values: list[Slice]) -> tuple[list[RowPart], bool]:
+        return [RowPart(row.offset, self._shard.step(row), row.shard) for row in values], False
 
-    def on_eof(self) -> tuple[list[list[Effect]], bool]:
+    def on_eof(self) -> tuple[list[RowPart], bool]:
         return [], False
 
     def snapshot(self) -> bytes:
@@ -44,5 +45,5 @@ def build(
     routed = op.branch("route", rows, lambda item: item[0] != STORE)
     slices: KeyedStream[Slice] = cast("KeyedStream[Slice]", routed.trues)
     effects = op.stateful_batch("shards", slices, lambda snapshot: ShardLogic(shard(snapshot)))
-    op.output("store", op.merge("effects", cast("KeyedStream[list[Effect]]", routed.falses), effects), sink)
+    op.output("store", op.merge("effects", cast("KeyedStream[RowPart]", routed.falses), effects), sink)
     return flow

@@ -30,13 +30,17 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     Delivery guarantee: at least once. It resumes at the offset of the last snapshot and reads what came after it again; the store makes
     that exactly once in effect. On `stopping` it gives its last counters and ends, which makes Bytewax snapshot at the last offset.
+    On `switching` it does so at once, between two rows: whatever runs next goes on from there.
     """
 
-    def __init__(self, directory: Path, bell: Bell, normaliser: Normaliser, stopping: threading.Event) -> None:
+    def __init__(
+        self, directory: Path, bell: Bell, normaliser: Normaliser, *, stopping: threading.Event, switching: threading.Event
+    ) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser
         self._stopping = stopping
+        self._switching = switching
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._durable: int | None = None
         self._flushed = False
@@ -49,6 +53,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             self._durable = None
         if self._stopping.is_set():
             return self._last_batches()
+        if self._switching.is_set():
+            return self._flush()
         rows = self._reader.read(_ROWS)
         if not rows and self._bell.wait(_WAIT):
             rows = self._reader.read(_ROWS)
@@ -58,13 +64,15 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         return [item for row in rows for item in self._normaliser.take(row)]
 
     def _last_batches(self) -> list[Item]:
-        """Catch up with the journal for a moment, then give the last counters, then end."""
+        """Catch up with the journal for a moment, then end."""
+        self._give_up = self._give_up or monotonic() + _CATCH_UP
+        rows = self._reader.read(_ROWS) if monotonic() < self._give_up and not self._flushed else []
+        return self._items(rows) if rows else self._flush()
+
+    def _flush(self) -> list[Item]:
+        """Give the last counters, once; then end."""
         if self._flushed:
             raise StopIteration
-        self._give_up = self._give_up or monotonic() + _CATCH_UP
-        rows = self._reader.read(_ROWS) if monotonic() < self._give_up else []
-        if rows:
-            return self._items(rows)
         self._flushed = True
         return list(self._normaliser.flush(time_ns()))
 
@@ -83,14 +91,26 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 class JournalSource(FixedPartitionedSource[Item, bytes]):
     """The journal as a Bytewax source: one partition, fixed for good."""
 
-    def __init__(self, directory: Path, bell: Bell, normaliser: Callable[[bytes | None], Normaliser], stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        bell: Bell,
+        normaliser: Callable[[bytes | None], Normaliser],
+        *,
+        stopping: threading.Event,
+        switching: threading.Event,
+    ) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser
         self._stopping = stopping
+        self._switching = switching
 
     def list_parts(self) -> list[str]:
         return [self._directory.name]
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> JournalPartition:  # noqa: ARG002  Bytewax's signature
-        return JournalPartition(self._directory, self._bell, self._normaliser(resume_state), self._stopping)
+        normaliser = self._normaliser(resume_state)
+        if resume_state is not None:  # what a run starts from is durable
+            write_durable(self._directory, normaliser.offset)
+        return JournalPartition(self._directory, self._bell, normaliser, stopping=self._stopping, switching=self._switching)

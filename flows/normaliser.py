@@ -13,6 +13,7 @@ from devices.convention import MOST_READINGS, remember
 from devices.profile import Profile
 from devices.reading import Ask, DeadLetter, Held, Ignored, Message, Outcome, Reading
 from devices.topics import matches, specificity
+from flows import derived
 from flows.clock import JournalClock
 from flows.copies import Copies
 from flows.flow import Flow
@@ -20,18 +21,28 @@ from flows.identity import effect_id
 from flows.repeats import Repeats
 from flows.replayed import Replayed, became, only, value_name
 from flows.router import Router
-from flows.shard import Slice
+from flows.row_order import RowPart
+from flows.slice import Looked, Slice
 from flows.step import Shards, Step
 from flows.tally import Tally
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
-from gateway.store.effects import SHARDS, CommandRequested, DeadLettered, DeviceLearned, Effect, LetterTried, Progressed, ReadingKept
+from gateway.store.effects import (
+    OWN_FLOW,
+    SHARDS,
+    CommandRequested,
+    DeadLettered,
+    Derived,
+    DeviceLearned,
+    Effect,
+    LetterTried,
+    Progressed,
+    ReadingKept,
+)
 
-Item = tuple[str, Slice | list[Effect]]
-"""What the source emits: a shard's key with a slice, or `store` with effects."""
+Item = tuple[str, Slice | RowPart]
+"""What the source emits: `store` with its part of a row, and a shard's key with a slice of it."""
 STORE = "store"
-OWN_FLOW = "sluice"
-"""What stands for the flow in a command that Sluice sends by itself, to learn more."""
 _SECOND = 1_000_000_000
 _ASK_AGAIN = 60 * _SECOND
 _MOST_ASKED = 10_000
@@ -82,6 +93,24 @@ class Normaliser:
         clock = self._clock.advance(row)
         self.offset = row.offset
         step = Step(row)
+        self._read(step)
+        self._give_up(step)
+        self._take_released(step)
+        tick = clock // _SECOND != self._second
+        self._second = clock // _SECOND
+        if tick:
+            step.effects.extend(self._tally.moved())
+        shards: Sequence[int] = range(SHARDS) if tick else sorted(step.shards)
+        yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
+        # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
+        live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
+        for number in shards:
+            items, late = step.shards.get(number, ((), ()))
+            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late, offset=row.offset)
+
+    def _read(self, step: Step) -> None:
+        """Take what the row holds."""
+        row = step.row
         if row.kind == Kind.MESSAGES:
             for entry in row.entries():
                 self._messages += 1
@@ -96,25 +125,19 @@ class Normaliser:
                 self._tally.total("replayed", 1)
                 self._take_replay(step, replay)
                 self._take_released(step)
+        elif row.kind == Kind.DERIVED:
+            for one in row.derived():
+                self._messages += 1
+                self._take_derived(step, one)
         elif row.kind == Kind.FACTS:
             step.effects.extend(row.facts())
-        self._give_up(step)
-        self._take_released(step)
-        tick = clock // _SECOND != self._second
-        self._second = clock // _SECOND
-        if tick:
-            step.effects.extend(self._tally.moved())
-        yield STORE, [*step.effects, *self._progress(row.received)]
-        live = row.live and row.kind != Kind.REPLAYS  # what is decided from a replay grows stale from its event time, as out of a backlog
-        for number in range(SHARDS) if tick else sorted(step.shards):
-            items, late = step.shards.get(number, ((), ()))
-            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late)
 
     def flush(self, at: int) -> Iterator[Item]:
         """Give all counters that have moved; nothing else happens."""
-        yield STORE, [*self._tally.moved(), *self._progress(at)]
+        behind = self.offset + 1  # where no row is yet: the last one has had its parts
+        yield STORE, RowPart(behind, [*self._tally.moved(), *self._progress(at)], shards=range(SHARDS))
         for number in range(SHARDS):
-            yield shard_key(number), Slice(number, at, self._clock.now, live=False, tick=False, flush=True)
+            yield shard_key(number), Slice(number, at, self._clock.now, live=False, tick=False, flush=True, offset=behind)
 
     def _progress(self, at: int) -> Iterator[Effect]:
         """Say how far we are, in one transaction with what was made of it: the ledger balances after every row."""
@@ -137,6 +160,15 @@ class Normaliser:
             self._replayed.add(replay.letter)
             tried = LetterTried(replay.letter, step.place(), "replayed", became(outcome, readings, dead), "", step.row.received)
         step.effects.append(tried)
+
+    def _take_derived(self, step: Step, one: Derived) -> None:
+        """Take a reading that a flow derived, unless it would change the type of its series."""
+        received = step.row.received
+        readings = self._catalogue.of_their_kind([derived.reading(one, received)])
+        if isinstance(readings, DeadLetter):
+            self._dead(step, derived.message(one, received), readings)
+        else:
+            self._take_readings(step, readings)
 
     def _is_copy(self, row: Row, entry: Entry) -> bool:
         """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
@@ -256,7 +288,8 @@ class Normaliser:
         self._tally.outcome(readings[0].device, "normalised")
         belated = readings[0].received != step.row.received
         for reading, how in zip(readings, seen, strict=True):
-            if reading.device not in self._devices:
+            # Where a device listens, and in which dialect, is learned from its own messages alone.
+            if reading.device not in self._devices and reading.convention != derived.OURS:
                 self._learn(step, reading)
             step.effects.append(ReadingKept(step.place(), reading, belated))
             self._tally.count(reading.device, "readings")
@@ -266,15 +299,19 @@ class Normaliser:
                 self._route(reading, step.shards, late=how == "beyond")
 
     def _route(self, reading: Reading, shards: Shards, *, late: bool) -> None:
-        routes = self._router.routes(reading)
-        for flow, group, shard in routes:
+        selected = False
+        for flow, group, shard in self._router.routes(reading):
             items, too_late = shards.setdefault(shard, ([], []))
+            if isinstance(group, Looked):
+                items.append((flow, group, reading))  # looked up only: the newest value counts, however late
+                continue
+            selected = True
             if late:
                 too_late.append((flow, reading.device))
             else:
                 items.append((flow, group, reading))
             self._tally.count(reading.device, flow, stage="select")
-        if not routes:
+        if not selected:
             self._tally.count(reading.device, "unselected")
 
     def _learn(self, step: Step, reading: Reading) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from devices.reading import Reading
 from flows.flow import Flow
 from flows.identity import shard_of
-from gateway.store.effects import Group
+from flows.slice import Looked
+from gateway.store.effects import SHARDS, Group
 
-Route = tuple[str, Group, int]
-"""Flow, group, shard."""
+Route = tuple[str, Group | Looked, int]
+"""Flow, group (or what stands for it where the flow only looks the reading up), shard."""
 
 
 class Router:
@@ -32,10 +33,25 @@ class Router:
         return found
 
     def _resolve(self, reading: Reading) -> list[Route]:
-        known = {"device": reading.device, "metric": reading.metric, "channel": reading.channel}
-        found = []
+        found: list[Route] = []
         for flow in self._flows:
+            group = _group(flow, reading)
+            if flow.lookups:
+                found += _looked(flow, reading, group)
             if flow.selects(reading):
-                group: Group = tuple((name, known[name] if name in known else reading.labels.get(name, "")) for name in flow.group)
                 found.append((flow.name, group, shard_of(flow.name, group)))
         return found
+
+
+def _group(flow: Flow, reading: Reading) -> Group:
+    known = {"device": reading.device, "metric": reading.metric, "channel": reading.channel}
+    return tuple((name, known[name] if name in known else reading.labels.get(name, "")) for name in flow.group)
+
+
+def _looked(flow: Flow, reading: Reading, group: Group) -> list[Route]:
+    """Give where a reading is looked up: in its own group, or, where the flow names the device, in all groups and so in all shards."""
+    names = flow.looked_up(reading)
+    own = tuple(name for name in names if flow.lookups[name].device is None)
+    shared = tuple(name for name in names if flow.lookups[name].device is not None)
+    routes: list[Route] = [(flow.name, Looked(own, group), shard_of(flow.name, group))] if own else []
+    return routes + ([(flow.name, Looked(shared, None), shard) for shard in range(SHARDS)] if shared else [])

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from devices.reading import Reading
+from flows.slice import Item
 from gateway.journal.row import Row
-from gateway.store.effects import Effect, Group
+from gateway.store.effects import Effect
 
-Shards = dict[int, tuple[list[tuple[str, Group, Reading]], list[tuple[str, str]]]]
+Shards = dict[int, tuple[list[Item], list[tuple[str, str]]]]
 """By shard: readings with the flow and group that want them, and flow and device of those that came too late to be told from repeats."""
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from itertools import chain
-
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from flows.row_order import RowOrder, RowPart
 from gateway.journal.bell import Bell
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Effect, Progressed, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, Progressed, WindowClosed
 from gateway.store.retention import Retention
 from gateway.store.store import Store
 
-Effects = list[Effect]
-_URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact))
+_URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
 
 
-class StorePartition(StatefulSinkPartition[Effects, None]):
-    """Write a batch of effects in one transaction, then ring for those who deliver them, where there is more than readings.
+class StorePartition(StatefulSinkPartition[RowPart, None]):
+    """Write journal rows, whole and in order, then ring for those who deliver them, where there is more than readings.
+
+    Rows that become whole together go into one transaction: the order of effects does not hang on how Bytewax batches, and the ledger balances
+    after each transaction.
 
     Delivery guarantee: exactly once in effect. Rows are written again after a crash, under the same ids, which the store ignores. Before
     each snapshot the store is made durable, so that no snapshot is ever ahead of it.
@@ -26,11 +27,16 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
         self._store = store
         self._bell = bell
         self._retention = retention
+        self._order = RowOrder()
         self._at = 0
 
-    def write_batch(self, values: list[Effects]) -> None:
-        """Write what came together, in order."""
-        effects = list(chain.from_iterable(values))
+    def write_batch(self, values: list[RowPart]) -> None:
+        """Write the rows that are whole now."""
+        for part in values:
+            self._order.put(part)
+        effects = list(self._order.whole())
+        if not effects:
+            return
         self._store.write(effects)
         self._at = max((effect.at for effect in effects if type(effect) is Progressed), default=self._at)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
@@ -38,6 +44,7 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
             self._bell.ring()
 
     def snapshot(self) -> None:
+        self._order.check_empty()  # a snapshot comes when all of its epoch has; what was held over it would be lost in a crash
         self._retention.step(self._store, self._at)
         self._store.sync()
 
@@ -45,7 +52,7 @@ class StorePartition(StatefulSinkPartition[Effects, None]):
         self._store.close()
 
 
-class StoreSink(FixedPartitionedSink[Effects, None]):
+class StoreSink(FixedPartitionedSink[RowPart, None]):
     """The store as a Bytewax sink. One partition, fixed for good: SQLite has one writer."""
 
     def __init__(self, store: Store, bell: Bell, retention: Retention) -> None:

@@ -13,7 +13,7 @@ MISSING = "–"
 """Stands for a value that is not there."""
 
 _PIECE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_FIELD = re.compile(r"(labels\.[\w.\-]+|[\w\-]+)(?::(.*))?", re.DOTALL)
+_FIELD = re.compile(r"(labels\.[\w.\-]+|prev\.\w+|[\w\-]+)(?::(.*))?", re.DOTALL)
 _FORMAT = re.compile(r"[^{}]?[<>^]?[+\- ]?,?0?\d{0,2}(?:\.\d{1,2})?[a-zA-Z%]?")
 
 
@@ -87,15 +87,20 @@ def _piece(match: re.Match[str], scope: Scope) -> Iterator[Flaw]:
 
 
 def _field(place: int, name: str, spec: str, scope: Scope) -> Iterator[Flaw]:
-    label = name.removeprefix("labels.")
-    if label != name and ("labels" in scope or label in scope):
-        yield from _format(place, spec, scope.get(label) or ("",), name)
+    holder, _, member = name.partition(".")
+    known = scope.get(holder)
+    if holder == "labels" and member and (known is not None or member in scope):
+        yield from _format(place, spec, ("",), name)
+    elif isinstance(known, Mapping) and member in known:
+        yield from _format(place, spec, known[member], name)
+    elif isinstance(known, Mapping):
+        yield Flaw(place, f"unknown name {name!r}{hint(member, known)}")
     elif name == "labels" and name in scope:
         yield Flaw(place, "a label is written {labels.room}")
-    elif name not in scope:
-        yield Flaw(place, f"unknown name {name!r}{hint(name, set(scope) - {'labels'})}")
+    elif known is None or member:
+        yield Flaw(place, f"unknown name {name!r}{hint(name, set(scope) - {'labels', 'prev'})}")
     else:
-        yield from _format(place, spec, scope[name], name)
+        yield from _format(place, spec, known, name)
 
 
 def _format(place: int, spec: str, samples: tuple[Any, ...], name: str) -> Iterator[Flaw]:
@@ -115,12 +120,12 @@ def _fits(value: Any, spec: str) -> bool:
 
 
 def _value(values: Mapping[str, Any], name: str) -> Any:
-    """Look a name up. A window has its group's labels beside its other values, a reading has them in a map of their own."""
-    if name.startswith("labels."):
-        label = name.removeprefix("labels.")
-        labels = values.get("labels")
-        return labels.get(label) if isinstance(labels, Mapping) else values.get(label)
-    return values.get(name)
+    """Look a name up. Labels and what `prev` knows are maps of their own; a label that is a group's stands beside the other values too."""
+    holder, _, member = name.partition(".")
+    if not member:
+        return values.get(name)
+    known = values.get(holder)
+    return known.get(member) if isinstance(known, Mapping) and member in known else values.get(member) if holder == "labels" else None
 
 
 def _shown(value: Any, spec: str) -> str:

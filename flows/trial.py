@@ -1,52 +1,25 @@
-"""Run the tests that a flow file carries: the real shard, driven without broker, journal or Bytewax."""
+"""Run the tests that a flow file carries, on the code path of a backtest."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from devices.reading import Reading
+from flows.backtest import play
 from flows.cases import CASE_START, Case, CaseReading, ExpectedAlert, ExpectedCommand, ExpectedWindow
 from flows.flow import Flow
-from flows.router import Router
-from flows.shard import Shard, Slice
 from gateway.store.effects import AlertChanged, CommandRequested, Effect, WindowClosed
 
 _SECOND = 1_000_000_000
-_LONGEST_SILENCE = 366 * 86_400 * _SECOND
 
 
 def effects_of(flow: Flow, case: Case) -> list[Effect]:
-    """Give what follows from a test's readings, each taken in at its own time (or, where time steps back, at the newest so far), with a tick a second."""
-    shard = Shard([flow])
-    router = Router([flow], series_limit=1 << 30)
-    effects: list[Effect] = []
-    now = CASE_START
-    for said in case.readings:
-        now, passed = max(now, said.time), now
-        effects.extend(_ticks(shard, passed, now))
-        reading = _reading(said, now, case.labels.get(said.device, {}))
-        items = [(name, group, reading) for name, group, _ in router.routes(reading)]
-        effects.extend(shard.step(Slice(0, now, now - CASE_START, live=True, tick=False, items=items)))
-    due = shard.due()
-    while due is not None and due < now - CASE_START + _LONGEST_SILENCE:
-        at = CASE_START + -(-due // _SECOND) * _SECOND
-        effects.extend(_ticks(shard, now, at))
-        now, due = at, shard.due()
-    return effects
+    """Give what follows from a test's readings on the test's clock: see `flows.backtest.play`."""
+    return list(play([flow], (_reading(said, case.labels.get(said.device, {})) for said in case.readings)))
 
 
-def _ticks(shard: Shard, after: int, until: int) -> Iterator[Effect]:
-    """Let time pass: as the gateway does in silence, at each whole second at which something is due."""
-    while (due := shard.due()) is not None:
-        at = CASE_START + -(-due // _SECOND) * _SECOND
-        if not after < at <= until:
-            return
-        after = at
-        yield from shard.step(Slice(0, at, at - CASE_START, live=True, tick=True))
-
-
-def _reading(said: CaseReading, now: int, labels: dict[str, str]) -> Reading:
+def _reading(said: CaseReading, labels: dict[str, str]) -> Reading:
     return Reading(
         device=said.device,
         metric=said.metric,
@@ -55,7 +28,7 @@ def _reading(said: CaseReading, now: int, labels: dict[str, str]) -> Reading:
         value=said.value,
         raw_value=said.value,
         ts=said.time,
-        received=now,
+        received=said.time,
         time_source="device",
         convention="test",
         labels=labels,

@@ -8,12 +8,13 @@ from time import monotonic, sleep
 from gateway.events import status
 from gateway.events.event import Event
 from gateway.events.reader import EventError, read
-from gateway.findings import ConfigError
+from gateway.findings import ConfigError, Finding
 from gateway.ledger import Ledger, balance, stuck
 from gateway.link.endpoint import Endpoint
 from gateway.link.retained import retained
 from gateway.settings import Broker, load
-from gateway.status import GATEWAY_STATE, deliveries, read_books, read_ledger, read_state, read_up
+from gateway.state_file import read_state
+from gateway.status import GATEWAY_STATE, config_document, deliveries, read_books, read_ledger, read_up
 from gateway.store.schema import StoreError
 
 _PATIENCE = 10.0
@@ -41,7 +42,16 @@ def examine(data: Path) -> list[str]:
     for name, delivery in deliveries(data).items():
         if delivery.get("error"):
             complaints.append(f"delivery to {name}: {delivery['error']}")
-    return complaints + _stuck(data, ledger)
+    return [*complaints, *_config(data), *_stuck(data, ledger)]
+
+
+def _config(data: Path) -> list[str]:
+    """Complain of a config folder that is not what runs."""
+    state = config_document(data)
+    findings = [str(Finding(**finding)) for finding in state.get("findings", [])]
+    more = f" (and {len(findings) - 1} more)" if len(findings) > 1 else ""
+    refused = [f"config: the one from before runs on: {findings[0]}{more}"] if findings else []
+    return refused + [f"config: {name} takes effect at the next start" for name in state.get("pending", [])]
 
 
 def examine_status(data: Path, config: Path) -> list[str]:

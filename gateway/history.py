@@ -127,14 +127,16 @@ def show(answer: Answer, console: Console) -> None:
         console.print(Text(f"the newest {ROWS} of {len(rows)} rows; --json has them all"))
 
 
-def plot(title: str, points: list[tuple[int, float]], *, width: int = 80, height: int = 14) -> str:
-    """Draw points (epoch ns, value) as lines of text, without colour."""
+def plot(title: str, points: list[tuple[int, float]], *, width: int = 80, height: int = 14, marked: int | None = None) -> str:
+    """Draw points (epoch ns, value) as lines of text, without colour; a line stands at the moment `marked`, where that is among them."""
     first, last = points[0][0], points[-1][0]
     marks = [first + (last - first) * part // 3 for part in range(4)]
     plotext.clear_figure()
     plotext.plotsize(width, height)
     plotext.title(title)
     plotext.plot([(ts - first) / 1e9 for ts, _ in points], [value for _, value in points])
+    if marked is not None and first <= marked <= last:
+        plotext.vline((marked - first) / 1e9)
     plotext.xticks([(mark - first) / 1e9 for mark in marks], [time_text(mark)[5:] for mark in marks])
     return str(plotext.uncolorize(plotext.build())).rstrip("\n")
 

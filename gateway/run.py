@@ -9,29 +9,35 @@ import sys
 from collections.abc import Coroutine, Iterator
 from functools import partial
 from pathlib import Path
+from time import time_ns
 from typing import Any
 
 import structlog
 
-from devices.catalogue import Catalogue
-from devices.profile import Profile
 from gateway import logs
 from gateway.commands.book import Book
 from gateway.commands.dispatcher import Dispatcher, dispatch
+from gateway.commands.profiles_in_use import ProfilesInUse
 from gateway.commands.reported import Reported
+from gateway.commands.safe import SafeStates
+from gateway.config import LastGood
+from gateway.delivery.cursor import Cursor
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.destination import Destination
 from gateway.delivery.mqtt import Mqtt
-from gateway.findings import ConfigError, load_folder
+from gateway.derived import CURSOR, Carrier
+from gateway.findings import ConfigError
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
+from gateway.journal.reader import newest_row
 from gateway.letters.mailbox import MAILBOX, Mailbox, carry
 from gateway.link.backoff import Backoff
 from gateway.link.endpoint import Endpoint
 from gateway.link.link import Link, Subscription
 from gateway.settings import Settings
 from gateway.settings import load as load_settings
-from gateway.status import GATEWAY_STATE, write_state
+from gateway.state_file import write_state
+from gateway.status import GATEWAY_STATE
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError, StoreError
 
@@ -49,10 +55,9 @@ _SWITCH = 0.0005
 class Gateway:
     """The parts of the gateway process, and what they share."""
 
-    def __init__(self, settings: Settings, config: Path, data: Path, broker_url: str) -> None:
+    def __init__(self, settings: Settings, data: Path, broker_url: str) -> None:
         self._settings = settings
         self._data = data
-        self._config = config
         self.endpoint = Endpoint.of(settings.broker, broker_url)
         journal = settings.journal
         directory = data / "journal" / "0"
@@ -64,6 +69,9 @@ class Gateway:
             max_size=journal.max_size,
             first=_unused_offset(data),
         )
+        newest = newest_row(directory)
+        # The broker notices that a machine is gone after one and a half times the keep-alive.
+        self._away_since = newest.received + settings.broker.keepalive * 3 // 2 if newest else 0
         self._link_state = "connecting"
         self._link = Link(
             self.endpoint,
@@ -114,7 +122,13 @@ class Gateway:
         return self._woken[-1]
 
     def _parts(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        return [self._commands(), self._replays(), self._watch(stop), *(self._delivery(to).run() for to in self._destinations())]
+        return [
+            self._commands(),
+            self._replays(),
+            self._derived(),
+            self._watch(stop),
+            *(self._delivery(to).run() for to in self._destinations()),
+        ]
 
     def _destinations(self) -> Iterator[Destination]:
         settings = self._settings
@@ -142,16 +156,39 @@ class Gateway:
 
     async def _commands(self) -> None:
         reader = await self._reader()
-        catalogue = Catalogue(load_folder(self._config / "devices", Profile, root=self._config))
-        dispatcher = Dispatcher(Book(self._data / "commands.db"), Reported(reader), catalogue, self._journal)
-        connect = partial(self.endpoint.client, f"{self._settings.client_id}-commands")
-        await dispatch(dispatcher, connect, self._wake_up(), Backoff())
+        profiles = ProfilesInUse(self._data)
+        catalogue = profiles.catalogue()
+        reported, client_id = Reported(reader), self._settings.client_id
+        away_since = min(self._away_since, time_ns())
+        safe = SafeStates(
+            catalogue,
+            reported.address,
+            lambda name, will: self.endpoint.client(f"{client_id}-safe-{name}", will),
+            away_since=away_since,
+        )
+        book = Book(self._data / "commands.db")
+        dispatcher = Dispatcher(book, reported, catalogue, self._journal, safe=safe, renewed=profiles.renewed)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(safe.run())
+            # Ends first, when all is ended: nothing is commanded behind a safe state.
+            await dispatch(dispatcher, partial(self.endpoint.client, f"{client_id}-commands"), self._wake_up(), Backoff())
 
     async def _replays(self) -> None:
         """Hand the journal the dead letters that a person wants read again."""
         mailbox, woken = Mailbox(self._data / MAILBOX), self._wake_up()
         while True:
             if carry(mailbox, self._journal):
+                await asyncio.sleep(0)  # the commands' turn, between two rows
+                continue
+            await woken.wait()
+            woken.clear()
+
+    async def _derived(self) -> None:
+        """Hand the journal the readings that flows derived."""
+        reader, woken = await self._reader(), self._wake_up()
+        carrier = Carrier(reader, Cursor(self._data / CURSOR), self._journal)
+        while True:
+            if carrier.step():
                 await asyncio.sleep(0)  # the commands' turn, between two rows
                 continue
             await woken.wait()
@@ -198,8 +235,9 @@ def main() -> int:
     parser.add_argument("--broker-url", required=True)
     options = parser.parse_args()
     try:
-        settings = load_settings(options.config)
-        gateway = Gateway(settings, options.config, options.data, options.broker_url)
+        good = LastGood(options.data).path
+        settings = load_settings(good if good.exists() else options.config, root=options.config)
+        gateway = Gateway(settings, options.data, options.broker_url)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -186,14 +186,16 @@ class Settings(Checked):
         return self.broker.client_id or f"sluice-{self.site}"
 
 
-def load(config: Path, *, environ: Mapping[str, str] = os.environ) -> Settings:
+def load(config: Path, *, root: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the settings of a config folder; without a `gateway.yaml` there they are the defaults.
+
+    `root` is the folder that relative paths in them start from, where the file is a copy of one that stands elsewhere.
 
     Raises:
         ConfigError: with every finding; also where the folder does not exist.
 
     """
-    settings, findings = read_settings(config, environ=environ)
+    settings, findings = read_settings(config, root=root, environ=environ)
     if settings is None:
         raise ConfigError(findings)
     return settings
@@ -204,7 +206,9 @@ def check(config: Path, *, environ: Mapping[str, str] = os.environ) -> list[Find
     return read_settings(config, environ=environ)[1]
 
 
-def read_settings(config: Path, *, environ: Mapping[str, str] = os.environ) -> tuple[Settings | None, list[Finding]]:
+def read_settings(
+    config: Path, *, root: Path | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[Settings | None, list[Finding]]:
     """Read the settings, or give None and every finding."""
     if not config.is_dir():
         return None, [no_folder(config)]
@@ -212,7 +216,7 @@ def read_settings(config: Path, *, environ: Mapping[str, str] = os.environ) -> t
     document = open_document(path, root=config, environ=environ) if path.exists() else Document(FILE)
     document.findings += [] if path.exists() else [one for one in misnamed(config, root=config) if one.file == "gateway.yml"]
     _override(document, environ)
-    parsed = parse(document, Settings, root=config)
+    parsed = parse(document, Settings, root=root or config)
     return parsed.model, sorted(parsed.findings)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic, sleep, time_ns
@@ -11,21 +10,24 @@ from typing import Any, TextIO
 
 import msgspec
 
+from gateway.config import CONFIG_STATE, Folder, digest
 from gateway.delivery.state import read_state as read_delivery
 from gateway.journal.reader import newest_row, total_at
 from gateway.ledger import EMPTY, Books, Ledger, balance
+from gateway.state_file import read_state
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError, StoreError
 
 LOCK = "up.lock"
 UP_STATE = "up.json"
 GATEWAY_STATE = "gateway.json"
-CONFIG_READ = "config_read"
-"""Since when the flows that run have had their config (epoch ns), in the state of `up`."""
 _GLANCE = 0.5
 """Seconds for which whoever only looks at the lock may keep an `up` from taking it."""
 _SETTLE = 2.0
 """Seconds within which two parts that count side by side agree, where nothing is lost between them."""
+
+_READ = 3.0
+"""Seconds within which the flows have read what was changed in the config folder, or something is wrong with them."""
 
 
 def hold_lock(data: Path) -> TextIO:
@@ -47,7 +49,8 @@ def hold_lock(data: Path) -> TextIO:
                 raise
             sleep(_GLANCE / 50)
         else:
-            (data / UP_STATE).unlink(missing_ok=True)
+            for state in (UP_STATE, CONFIG_STATE):
+                (data / state).unlink(missing_ok=True)
             return lock
 
 
@@ -64,23 +67,19 @@ def read_up(data: Path) -> dict[str, Any] | None:
     return None
 
 
-def config_changed(data: Path, config: Path) -> bool:
-    """Tell whether a file of the config folder has changed since the flows that run read it; False where none run."""
-    read = (read_up(data) or {}).get(CONFIG_READ)
-    # The inode's own time tells of a file that was moved there or copied with the time it had.
-    return read is not None and any(max(one.st_mtime_ns, one.st_ctime_ns) > read for one in map(Path.stat, config.rglob("*.yaml")))
+def config_behind(data: Path, config: Path) -> bool:
+    """Tell whether what runs is not what the config folder says: it has findings, or waits for a restart; False where nothing runs.
 
-
-def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace a small JSON file as a whole."""
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps(state))
-    fresh.replace(path)
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """Read a small JSON file; empty where there is none."""
-    return json.loads(path.read_text()) if path.exists() else {}
+    What was changed a moment ago is given the time that it takes to be read.
+    """
+    give_up = monotonic() + _READ
+    while read_up(data) is not None:
+        state = read_state(data / CONFIG_STATE)
+        read = state.get("read") == digest(Folder(config).contents())
+        if read or monotonic() > give_up:
+            return not read or bool(state["findings"] or state["pending"])
+        sleep(0.05)
+    return False
 
 
 def read_ledger(data: Path, *, at_rest: bool) -> Ledger:
@@ -133,8 +132,18 @@ def status(data: Path) -> dict[str, Any]:
         document.setdefault("ledger", {**EMPTY.document(), "balanced": False, "flaws": [str(error)]})
         document["store"] = {"points": 0, "bytes": 0, **({} if absent else {"error": str(error)})}
     document["delivery"] = deliveries(data)
+    document["config"] = config_document(data) if up else {}
     document["memory"] = memories(up.get("processes", {})) if up else {}
     return document
+
+
+def config_document(data: Path) -> dict[str, Any]:
+    """Give which config runs, and how the one in the folder differs from it: empty until the flows have read one.
+
+    `ok` where nothing is wrong with the folder, `pending` the files in it that take effect at the next start.
+    """
+    state = read_state(data / CONFIG_STATE)
+    return {"ok": not state["findings"], **{name: told for name, told in state.items() if name != "read"}} if state else {}
 
 
 def deliveries(data: Path) -> dict[str, dict[str, Any]]:

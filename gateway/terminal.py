@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from gateway.findings import Finding
 from gateway.ledger import Ledger
 from gateway.status import read_ledger
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
@@ -30,6 +31,8 @@ _OTHER_LINES = 14
 """Lines of the panel that are not devices, and some for events above it."""
 _HOUSEKEEPING = frozenset(("online", "linkquality", "battery", "uptime_sec"))
 """Metrics that are shown only where a device has nothing better to say."""
+_WORTH_SAYING = frozenset(("config in effect", "config is sound again"))
+"""Events of a process that are shown although all is well: someone waits for them."""
 _PLAIN_EVERY = 5.0
 """Seconds between summaries where the output is no terminal."""
 
@@ -75,7 +78,7 @@ class Terminal:
         except ValueError:
             self.say(f"{_clock(time_ns())}  [dim]{part}[/]  {escape(line)}")
             return
-        if entry.get("level") in {"warning", "error", "critical"}:
+        if entry.get("level") in {"warning", "error", "critical"} or entry.get("event") in _WORTH_SAYING:
             more = " ".join(f"{k}={v}" for k, v in entry.items() if k not in {"event", "level", "timestamp"})
             self.say(f"{_clock(time_ns())}  [yellow]{part}[/]  {escape(str(entry.get('event')))}  [dim]{escape(more)}[/]")
 
@@ -148,7 +151,8 @@ class Terminal:
             took = (fact.time - self._sent.pop(fact.command, fact.time)) / 1e9
             return [f"{_clock(fact.time)}  [green]✓ command[/]  {device} {settings}  confirmed by the device after {took:.2f} s"]
         if fact.state == "requested":
-            return [f"{_clock(fact.time)}  [cyan]→ command[/]  {device} {settings}  asked for by hand"]
+            why = escape(fact.detail) if fact.flow else "asked for by hand"
+            return [f"{_clock(fact.time)}  [cyan]→ command[/]  {device} {settings}  {why}"]
         return [f"{_clock(fact.time)}  [red]✗ command[/]  {device} {settings}  {fact.state}: {escape(fact.detail)}"]
 
     # -- the panel
@@ -296,6 +300,16 @@ def status_text(document: dict[str, Any]) -> str:
             )
     for name, state in document["delivery"].items():
         lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v)))
+    lines += _config_lines(document["config"]) if document["config"] else []
     if document["memory"]:
         lines.append("memory    " + "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in document["memory"].items()))
     return "\n".join(lines)
+
+
+def _config_lines(config: dict[str, Any]) -> list[str]:
+    loaded, count = f"{datetime.fromtimestamp(config['loaded'] / 1e9).astimezone():%Y-%m-%d %H:%M:%S}", len(config["flows"])
+    lines = [
+        f"config    version {config['version']} of {loaded}  flows {count}{'' if config['ok'] else '  [red]the folder is not sound[/]'}"
+    ]
+    lines += [f"          [red]{escape(str(Finding(**finding)))}[/]" for finding in config["findings"]]
+    return lines + [f"          {escape(name)} takes effect at the next start" for name in config["pending"]]

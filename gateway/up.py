@@ -15,8 +15,10 @@ import structlog
 from rich.console import Console
 
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
+from gateway.config import LastGood
 from gateway.settings import Settings
-from gateway.status import CONFIG_READ, GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, read_state, status, write_state
+from gateway.state_file import read_state, write_state
+from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, status
 from gateway.store.schema import StoreError, open_writer
 from gateway.supervisor import Part, Supervisor
 from gateway.terminal import Terminal, ledger_line
@@ -56,6 +58,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
     with lock, ExitStack() as ports:
         _check_store(run.data)
+        LastGood(run.data).start(run.config)
         ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
         url = broker.url if broker else settings.broker.url
@@ -118,8 +121,7 @@ def _watch(supervisor: Supervisor, terminal: Terminal, stop: _Stop, run: Run, no
     noted: dict[str, Any] = {}
     while True:
         if noted.get("processes") != (now := note())["processes"]:
-            same = noted.get("processes", {}).get("flows") == now["processes"].get("flows")
-            noted = {**now, CONFIG_READ: noted[CONFIG_READ] if same and noted else now["started"]}
+            noted = now
             write_state(run.data / UP_STATE, noted)
         if stop.wait(_LOOK):
             return

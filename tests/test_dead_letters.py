@@ -103,12 +103,14 @@ def test_replay_after_a_fix_flows_as_if_it_had_arrived_then(plant, until):
         early = plant.json("dead-letters", "replay", str(ids[0]), code=1)
         assert [(one["id"], one["state"]) for one in early["letters"]] == [(ids[0], "dead")]
         assert plant.json("dead-letters", "show", str(ids[0]))["restart_first"] is False
+        (plant.config / "flows" / "count.yaml").write_text("name: count\n")
         (plant.config / "devices" / "tank.yaml").write_text(json.dumps(PROFILE))
         assert plant.json("dead-letters", "show", str(ids[0]))["restart_first"] is True
         folders = ["--config", str(plant.config), "--data", str(plant.data)]
         said = subprocess.run([plant.command, "dead-letters", "replay", str(ids[0]), *folders], capture_output=True, text=True, check=False)
         assert said.returncode == 1
-        assert "the running `sluice up` still has the config from before: restart it first" in said.stderr
+        assert "the running `sluice up` still has the config from before: `sluice status` says why" in said.stderr
+    (plant.config / "flows" / "count.yaml").write_text(FLOW)
     assert [one["value"] for one in plant.json("dead-letters", "show", str(ids[0]))["now"]["readings"]] == [20.0]
     assert plant.json("dead-letters", "replay", str(ids[1]))["waiting"] == 1
     with plant.up():

@@ -16,8 +16,12 @@ PACKAGES = ("devices", "gateway", "flows", "simulator")
 OURS = {
     "devices": (),
     "gateway": ("devices",),
-    "gateway.cli": ("devices", "flows", "simulator"),  # the one module that starts the others
-    "flows": ("devices", "gateway.findings", "gateway.journal", "gateway.logs", "gateway.settings", "gateway.store"),
+    "gateway.cli": ("devices", "flows", "simulator"),  # the one package that starts the others
+    "flows": (
+        "devices",
+        *("gateway.config", "gateway.findings", "gateway.journal", "gateway.logs", "gateway.profile_check", "gateway.settings"),
+        *("gateway.state_file", "gateway.store"),
+    ),
     "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.logs"),
 }
 """What a package, or a module with a line of its own, may import of ours beside itself."""
@@ -40,8 +44,8 @@ IMPURE = {
     "threading", "time",
 }  # fmt: skip
 
-CLOCKED = ("flows.journal_source",)
-"""Tells Bytewax, which asks for a time, when to call again."""
+CLOCKED = ("flows.journal_source", "flows.watch")
+"""The first tells Bytewax, which asks for a time, when to call again; the second looks at the config now and then. Neither decides anything."""
 
 PART_OF = {"pydantic-core": "pydantic"}
 """Distributions that one of ours pins to an exact version of itself: one thing under two names."""

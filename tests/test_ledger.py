@@ -55,10 +55,11 @@ def run(data, flow, *, drop_message=False, drop_item=False, drop_reading=False):
         items = [item for row in reader.read(10) for item in normaliser.take(lossy(row) if drop_message else row)]
         for key, item in [*items, *normaliser.flush(1)]:
             if key == STORE:
-                if drop_reading and (lost := next((e for e in item if isinstance(e, ReadingKept)), None)):
-                    item = [e for e in item if e is not lost]  # noqa: PLW2901
+                effects = item.effects
+                if drop_reading and (lost := next((e for e in effects if isinstance(e, ReadingKept)), None)):
+                    effects = [e for e in effects if e is not lost]
                     drop_reading = False
-                store.write(item)
+                store.write(effects)
                 continue
             if drop_item and any(reading.device == "t1" for _, _, reading in item.items):
                 item, drop_item = item._replace(items=item.items[1:]), False  # noqa: PLW2901
@@ -116,5 +117,5 @@ def test_message_that_says_something_new_is_no_repeat(tmp_path, flow):
     taken = [made for row in reader.read(10) for made in normaliser.take(row)]
     reader.close()
     assert [reading.value for key, item in taken if key != STORE for _, _, reading in item.items] == [5, 5]
-    counted = [effect for key, effects in taken if key == STORE for effect in effects if isinstance(effect, Counted)]
+    counted = [effect for key, part in taken if key == STORE for effect in part.effects if isinstance(effect, Counted)]
     assert {c.term: c.value for c in counted if c.stage == "total"} == {"normalised": 2, "duplicates": 1}

@@ -13,7 +13,10 @@ import structlog
 
 from devices.catalogue import Catalogue
 from devices.reading import Address, CommandError, Value
+from gateway.commands.actuators import Actuators, switched
 from gateway.commands.book import Book, Command
+from gateway.commands.reported import Devices
+from gateway.commands.safe import SafeStates, last_wanted
 from gateway.journal.journal import Journal
 from gateway.link.backoff import Backoff
 from gateway.store.effects import CommandRequested
@@ -24,15 +27,13 @@ _BACK_OFF = 1.5
 """Each attempt is given so much longer than the one before."""
 
 
-_LOOK_FOR_REPORTS, _LOOK_ANYWAY = 0.01, 1.0
-"""Seconds between looks while a command is open, and while none is."""
+_LOOK_FOR_REPORTS, _LOOK_FOR_TIME, _LOOK_ANYWAY = 0.01, 0.1, 1.0
+"""Seconds between looks while a command is open, while interlocks hold all that are, and while none is."""
 
 
-class Reported(Protocol):
+class Reported(Devices, Protocol):
     """What the store knows of devices, and what the flows ask for."""
 
-    def address(self, device: str) -> Address | None: ...
-    def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None: ...
     def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]: ...
 
 
@@ -40,23 +41,41 @@ class Dispatcher:
     """Move every open command on.
 
     Delivery guarantee: at least once, until the command expires. A command is confirmed by a reading that the journal took in after the
-    attempt, never by a retained message. Facts reach the journal in the order in which they happened.
+    attempt, never by a retained message. Facts reach the journal in the order in which they happened. What interlocks hold back waits; a
+    person, who waits for an answer, is refused instead. A device with a safe state is commanded only while the broker has that.
     """
 
-    def __init__(self, book: Book, store: Reported, catalogue: Catalogue, journal: Journal, *, clock: Callable[[], int] = time_ns) -> None:
+    def __init__(
+        self,
+        book: Book,
+        store: Reported,
+        catalogue: Catalogue,
+        journal: Journal,
+        *,
+        safe: SafeStates | None = None,
+        renewed: Callable[[], Catalogue | None] = lambda: None,
+        clock: Callable[[], int] = time_ns,
+    ) -> None:
+        """`renewed` is asked at every step, and gives a catalogue where the profiles have changed."""
         self._book = book
         self._store = store
         self._catalogue = catalogue
         self._journal = journal
+        self._safe = safe
+        self._renewed = renewed
         self._clock = clock
+        self._actuators = Actuators(book, store, catalogue)
 
     async def step(self, client: aiomqtt.Client | None) -> float:
         """Do all that can be done now; give the seconds until something is due. Without a client nothing is sent, but commands still end."""
+        self._renew()
         taken = self._book.taken()
         requests, upto = self._store.requests_after(taken)
         if upto != taken:
             self._book.take(requests, upto)
         now = self._clock()
+        self._actuators.follow(now)
+        self._restore(now)
         by_device: dict[str, list[Command]] = {}
         for command in self._book.open():
             by_device.setdefault(command.device, []).append(command)
@@ -65,7 +84,7 @@ class Dispatcher:
         return self._until_due()
 
     async def _step_device(self, commands: list[Command], client: aiomqtt.Client | None, now: int) -> None:
-        waiting = self._without_superseded([c for c in commands if c.state == "requested"], now)
+        waiting = self._without_superseded(self._without_refused([c for c in commands if c.state == "requested"], now), now)
         for command in [c for c in commands if c.state == "sent"]:
             if self._confirmed(command):
                 self._book.end(command, "confirmed", "", now=now)
@@ -80,20 +99,60 @@ class Dispatcher:
             else:
                 await self._send(command, client, now)
                 return
+        await self._step_waiting(waiting, client, now)
+
+    async def _step_waiting(self, waiting: list[Command], client: aiomqtt.Client | None, now: int) -> None:
+        """Send the first that nothing holds back: one is in flight for a device."""
         for command in waiting:
+            held = self._actuators.hold(command, now)
             if now >= command.expires:
-                self._book.end(command, "expired", self._why_not_sent(command), now=now)
-            else:
+                self._book.end(command, "expired", held.why if held else self._why_not_sent(command), now=now)
+            elif held is None:
                 await self._send(command, client, now)
                 return
+            elif held.why != command.detail:
+                self._book.hold(command, held, now=now)
+
+    def _renew(self) -> None:
+        catalogue = self._renewed()
+        if catalogue is not None:
+            self._catalogue = catalogue
+            self._actuators.renew(catalogue)
+            if self._safe:
+                self._safe.renew(catalogue)
+
+    def _restore(self, now: int) -> None:
+        """Tell devices again what was last wanted of them, where they may have been told their safe state since."""
+        for back in self._safe.back() if self._safe else ():
+            if self._book.guard(back.device):
+                self._actuators.told(back.device, back.switched, since=back.since, place=self._journal.offset)
+                wanted = last_wanted(self._book.newest_of(back.device), back.settings)
+                if wanted:
+                    self._book.restore(wanted, back.why, now=now)
 
     def _why_not_sent(self, command: Command) -> str:
+        if barred := self._barred(command):
+            return barred
         if self._address(command) is None:
             return f"{command.device} has not been seen to take commands, and no profile says where they go"
         return "it could not be sent in time"
 
+    def _barred(self, command: Command) -> str | None:
+        return self._safe.barred(command.device, command.settings) if self._safe else None
+
     def _address(self, command: Command) -> Address | None:
         return self._store.address(command.device) or self._catalogue.address(command.device)
+
+    def _without_refused(self, waiting: list[Command], now: int) -> list[Command]:
+        """Refuse what a person asks for and interlocks would hold back."""
+        kept = []
+        for command in waiting:
+            held = None if command.flow else self._actuators.hold(command, now)
+            if held:
+                self._book.end(command, "refused", held.why.replace("held", "not", 1), now=now)
+            else:
+                kept.append(command)
+        return kept
 
     def _without_superseded(self, waiting: list[Command], now: int) -> list[Command]:
         kept: list[Command] = []
@@ -117,7 +176,7 @@ class Dispatcher:
         address = self._address(command)
         if address is None and not command.flow:  # a person waits for an answer; a flow's device may still show up
             self._book.end(command, "refused", self._why_not_sent(command), now=now)
-        if client is None or address is None:
+        if client is None or address is None or self._barred(command):
             return
         try:
             messages = self._catalogue.encode(address, command.device, command.settings)
@@ -125,12 +184,14 @@ class Dispatcher:
             self._book.end(command, "refused", str(error), now=now)
             return
         offset = self._journal.offset
-        for message in messages:
-            await client.publish(message.topic, message.payload, qos=1)
-        due = now + int(command.within * _BACK_OFF**command.attempt)
-        expects = [expected for message in messages for expected in message.expects]
-        # Noted after the broker has it: a crash in between makes it go out once more under the same id, never not at all.
-        self._book.sent(command, now=now, due=due, offset=offset, expects=expects)
+        with self._actuators.sending(command):
+            for message in messages:
+                await client.publish(message.topic, message.payload, qos=1)
+            due = now + int(command.within * _BACK_OFF**command.attempt)
+            expects = [expected for message in messages for expected in message.expects]
+            change = switched(command, messages, now=now, place=offset)
+            # Noted after the broker has it: a crash in between makes it go out once more under the same id, never not at all.
+            self._book.sent(command, now=now, due=due, offset=offset, expects=expects, switched=change)
 
     def _journal_facts(self) -> None:
         facts = self._book.facts()
@@ -140,7 +201,10 @@ class Dispatcher:
 
     def _until_due(self) -> float:
         """Give the time until it is worth looking again: what devices report rings no bell."""
-        return _LOOK_FOR_REPORTS if self._book.open() else _LOOK_ANYWAY
+        found = self._book.open()
+        if all(command.state == "requested" and command.detail for command in found):
+            return _LOOK_FOR_TIME if found else _LOOK_ANYWAY
+        return _LOOK_FOR_REPORTS
 
 
 def _same(said: Value, wanted: Value) -> bool:

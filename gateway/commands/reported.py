@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from devices.interlocks import SWITCHES
 from devices.reading import Address, Value
 from gateway.store.effects import CommandRequested
 from gateway.store.reader import StoreReader
 
 _LOOKED_AT = 1000
+
+
+class Devices(Protocol):
+    """What the store knows of devices."""
+
+    def address(self, device: str) -> Address | None: ...
+    def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None: ...
+    def switch_values(self, device: str) -> list[tuple[str, Value]]: ...
 
 
 class Reported:
@@ -22,6 +33,10 @@ class Reported:
     def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
         """Give the newest value that a device reported live, and the id of that reading."""
         return self._reader.reported(device, metric, channel)
+
+    def switch_values(self, device: str) -> list[tuple[str, Value]]:
+        """Give the last known value of each of a device's series that may say that it is on, with its metric."""
+        return [(metric, value) for metric, value in self._reader.last_values(device) if metric in SWITCHES]
 
     def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]:
         """Give what flows ask for behind a place in the store's effects, and the place looked at."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from devices.vocabulary import CODES
 from gateway.delivery.destination import Row
 from gateway.events.alert import Alert, AlertEvent, Why
 from gateway.events.command import Command, CommandEvent
-from gateway.events.event import TimedEvent, rfc3339, source
+from gateway.events.event import Event, TimedEvent, rfc3339, source
 from gateway.events.reading import Reading, ReadingEvent
 from gateway.events.window import Window, WindowEvent
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, ReadingKept, WindowClosed
@@ -27,6 +29,11 @@ def event(row: Row, site: str) -> TimedEvent:
             return _request(row, where)
         case CommandFact():
             return _fact(row, where)
+
+
+def body(what: Event) -> bytes:
+    """Give an event as the bytes that are published."""
+    return msgspec.json.encode(what)
 
 
 def _reading(kept: ReadingKept, where: str) -> ReadingEvent:

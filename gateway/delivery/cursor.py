@@ -40,7 +40,7 @@ class DeadRow(msgspec.Struct, frozen=True):
 
 
 class StreamState(msgspec.Struct, frozen=True):
-    """One stream of a destination: rows delivered, refused, and passed over because the stream was not wanted then."""
+    """One stream of a destination: rows delivered, refused, and passed over: nobody's to deliver, or of a stream that was not wanted then."""
 
     position: int
     delivered: int
@@ -100,8 +100,10 @@ class Cursor:
         (position,) = self._connection.execute("SELECT position FROM cursors WHERE stream = ?", (stream,)).fetchone()
         return int(position)
 
-    def advance(self, stream: Stream, position: int, *, mark: str, stable: int, taken: int, refused: Sequence[DeadRow]) -> None:
-        """Move on past a batch of which `taken` rows were delivered and `refused` never will be.
+    def advance(
+        self, stream: Stream, position: int, *, mark: str, stable: int, taken: int, refused: Sequence[DeadRow] = (), skipped: int = 0
+    ) -> None:
+        """Move on past a batch of which `taken` rows were delivered, `refused` never will be, and `skipped` are nobody's to deliver.
 
         `mark` is the id of the row at the position, `stable` the highest position that a power cut cannot take from the store.
         """
@@ -113,8 +115,9 @@ class Cursor:
             dead = self._connection.executemany(insert, rows).rowcount
             self._connection.execute("DELETE FROM dead_letters WHERE n <= (SELECT max(n) FROM dead_letters) - ?", (MOST_DEAD,))
         self._connection.execute(
-            "UPDATE cursors SET position = ?, mark = ?, stable = ?, delivered = delivered + ?, dead = dead + ? WHERE stream = ?",
-            (position, mark, min(stable, position), taken, dead, stream),
+            "UPDATE cursors SET position = ?, mark = ?, stable = ?, delivered = delivered + ?, dead = dead + ?, skipped = skipped + ?"
+            " WHERE stream = ?",
+            (position, mark, min(stable, position), taken, dead, skipped, stream),
         )
         self._connection.execute("COMMIT")
 

@@ -16,6 +16,7 @@ from gateway.delivery.cursor import Cursor, DeadRow
 from gateway.delivery.destination import Destination, NotNowError, Refused, Row, Stream
 from gateway.delivery.state import DeliveryState, read_state
 from gateway.delivery.thread import Worker
+from gateway.store.effects import Derived
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError
 
@@ -26,10 +27,15 @@ log = structlog.get_logger()
 
 
 class _Batch(NamedTuple):
+    """What is sent at a time. `position` and `mark` are those of the last row looked at; `skipped` are rows that are nobody's to deliver."""
+
     stream: Stream
     rows: Sequence[Row]
     places: Sequence[int]
+    position: int
+    mark: str
     stable: int
+    skipped: int = 0
 
 
 class Delivery:
@@ -101,15 +107,17 @@ class Delivery:
     async def _step(self, stream: Stream) -> bool:
         """Deliver the next batch of a stream; tells whether there may be more at once. Raises NotNowError."""
         batch = await self._thread.run(lambda: self._read(stream))
-        if not batch.rows:
+        if not batch.mark:
             return False
-        self._sent = monotonic()
-        refused = await self._destination.send(batch.rows)
+        refused: list[Refused] = []
+        if batch.rows:
+            self._sent = monotonic()
+            refused = await self._destination.send(batch.rows)
         await self._thread.run(lambda: self._advance(batch, refused))
         if self._failures:
             log.info("delivery goes on", destination=self.name, after_failures=self._failures)
             self._failures = 0
-        return len(batch.rows) == self._destination.batch
+        return len(batch.rows) + batch.skipped == self._destination.batch
 
     async def _wait_out(self, failure: NotNowError) -> None:
         self._failures += 1
@@ -153,18 +161,27 @@ class Delivery:
         position, limit = cursor.position(stream), self._destination.batch
         if stream == "readings":
             readings = reader.readings_after(position, limit)
-            return _Batch(stream, readings, [one.id for one in readings], position)
+            mark = str(readings[-1].id) if readings else ""
+            return _Batch(stream, readings, [one.id for one in readings], readings[-1].id if readings else position, mark, position)
         found = reader.effects_after(position, limit)
-        return _Batch(stream, [row for _, row in found], [seq for seq, _ in found], reader.synced())
+        last, mark = (found[-1][0], found[-1][1].id) if found else (position, "")
+        rows = [(seq, row) for seq, row in found if not isinstance(row, Derived)]
+        skipped = len(found) - len(rows)
+        return _Batch(stream, [row for _, row in rows], [seq for seq, _ in rows], last, mark, reader.synced(), skipped)
 
     def _advance(self, batch: _Batch, refused: Sequence[Refused]) -> None:
         _, cursor = self._opened()
         dead = [_dead(batch, one) for one in refused]
         if dead:
             log.warning("destination refused rows", destination=self.name, rows=len(dead), first=dead[0].id, reason=dead[0].reason)
-        last = batch.rows[-1]
         cursor.advance(
-            batch.stream, batch.places[-1], mark=str(last.id), stable=batch.stable, taken=len(batch.rows) - len(dead), refused=dead
+            batch.stream,
+            batch.position,
+            mark=batch.mark,
+            stable=batch.stable,
+            taken=len(batch.rows) - len(dead),
+            refused=dead,
+            skipped=batch.skipped,
         )
         if self._error:
             self._error = ""

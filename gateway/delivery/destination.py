@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from gateway.store.effects import ReadingKept
-from gateway.store.outcomes import Outcome
+from gateway.store.outcomes import Published
 
-Row = ReadingKept | Outcome
+Row = ReadingKept | Published
 Stream = Literal["effects", "readings"]
 """The two streams of the store, each with its own cursor: outcomes by their seq, readings by their id."""
 

@@ -7,15 +7,15 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-import msgspec
 from aiomqtt import Client, MqttError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from gateway.delivery.cloudevents import event
+from gateway.delivery.cloudevents import body, event
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
 from gateway.delivery.topics_out import topic
 from gateway.events.event import CONTENT_TYPE, Event, attributes
+from gateway.link.lost import until_lost
 
 LONGEST_TOPIC = 65_535
 CLOSING = 1.0
@@ -88,7 +88,7 @@ class Mqtt:
                 await client.__aenter__()
             except (MqttError, OSError) as error:
                 raise NotNowError(f"{self._where}: {error}") from error
-            self._connection = client, asyncio.create_task(_until_lost(client))
+            self._connection = client, asyncio.create_task(until_lost(client))
         return self._connection
 
     async def _publish(self, client: Client, where: str, what: Event) -> None:
@@ -97,17 +97,7 @@ class Mqtt:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ContentType = CONTENT_TYPE
             properties.UserProperty = list(attributes(what).items())
-        await client.publish(where, msgspec.json.encode(what), qos=1, retain=False, properties=properties)
-
-
-async def _until_lost(client: Client) -> str:
-    """Wait for the connection's end, and give the reason: publishes under way would only notice after their time-out."""
-    try:
-        async for _ in client.messages:
-            pass
-    except MqttError as error:
-        return str(error.__cause__ or error)
-    return "disconnected"
+        await client.publish(where, body(what), qos=1, retain=False, properties=properties)
 
 
 async def _unless(lost: asyncio.Task[str], every: asyncio.Future[Any]) -> None:

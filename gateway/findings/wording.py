@@ -75,6 +75,10 @@ def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator
         yield _missing(at, error["loc"], data)
     elif cause is not None:
         yield from _caused(cause, error["loc"], data)
+    elif kind == "union_tag_invalid":
+        yield Problem((*at, "by"), f"by must be {ctx['expected_tags'].replace(', ', ' or ')}")
+    elif kind == "union_tag_not_found":
+        yield Problem((*at, "by"), "missing key 'by': which kind it is", key=True, show=False)
     elif kind == "allowed":
         yield Problem(at, f"{_subject(at)} {error['msg']}")
     elif kind == "too_short" and len(error["input"]) >= ctx["min_length"]:
@@ -148,7 +152,7 @@ def _keys(model: type[BaseModel], at: tuple[Step, ...]) -> set[str]:
             elif isinstance(step, int):
                 below.add(holder)
         models = below or models
-    return {name for holder in models for name in holder.model_fields}
+    return {field.alias or name for holder in models for name, field in holder.model_fields.items()}
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

@@ -10,9 +10,9 @@ from time import monotonic_ns, time_ns
 
 from gateway.journal.bell import Bell
 from gateway.journal.reader import newest_row
-from gateway.journal.row import Entry, Kind, Replay, Row, pack, pack_facts, pack_replays
+from gateway.journal.row import Entry, Kind, Replay, Row, pack, pack_derived, pack_facts, pack_replays
 from gateway.journal.segment import Durability, Segment, first_offset, segment_path, segments
-from gateway.store.effects import CommandFact
+from gateway.store.effects import CommandFact, Derived
 
 _SEGMENTS_KEPT_WITHIN = 16
 """A segment is at most this part of `max_size` and of `keep`, so that dropping whole files stays close to both."""
@@ -74,6 +74,10 @@ class Journal:
     def append_replays(self, replays: Sequence[Replay]) -> int:
         """Commit dead letters to be read again, each a message like any other; give their offset."""
         return self._append(Kind.REPLAYS, pack_replays(replays), len(replays))
+
+    def append_derived(self, readings: Sequence[Derived]) -> int:
+        """Commit readings that flows derived, each counted as a message; give their offset."""
+        return self._append(Kind.DERIVED, pack_derived(readings), len(readings))
 
     def append_tick(self) -> int:
         """Commit an empty row, so that time goes on in silence."""

@@ -91,3 +91,32 @@ def total_at(directory: Path, offset: int) -> int:
             if found is not None:
                 return found
     return 0
+
+
+def first_since(directory: Path, received: int) -> int | None:
+    """Give the offset of the first row that came at `received` (epoch ns) or later; None where there is none, or what came then is dropped.
+
+    The wall clock may have been set back in between: then it is one of the first such rows.
+    """
+    found = segments(directory)
+    newest = newest_row(directory)
+    if newest is None or newest.received < received:
+        return None
+    first = first_offset(found[0])
+    if first > 1 and _received(found, first) > received:
+        return None
+    low, high = first, newest.offset
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if _received(found, middle) < received else (low, middle)
+    return low
+
+
+def _received(found: list[Path], offset: int) -> int:
+    """Give when the row at an offset came."""
+    path = max(one for one in found if first_offset(one) <= offset)
+    segment = Segment(path)
+    try:
+        return segment.after(offset - 1, 1)[0].received
+    finally:
+        segment.close()

@@ -1,4 +1,4 @@
-"""One row of the journal: a batch of messages, of facts, of dead letters to read again, or nothing (a tick), with when it came, and on which connection."""
+"""One row of the journal: messages, facts, dead letters to read again, derived readings, or nothing (a tick), with when it came and on which connection."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 
 import msgspec
 
-from gateway.store.effects import CommandFact
+from gateway.store.effects import CommandFact, Derived
 
 
 class Kind(IntEnum):
@@ -21,6 +21,8 @@ class Kind(IntEnum):
     """Nothing more in this segment: the next offset opens the next file."""
     REPLAYS = 4
     """Dead letters to be read again, as they came: what could not be used then may be usable now."""
+    DERIVED = 5
+    """Readings that flows derived from others."""
 
 
 class Flag(IntFlag):
@@ -59,8 +61,8 @@ class Row(msgspec.Struct, frozen=True):
     """A row as a reader sees it.
 
     `received` is wall-clock and `uptime` monotonic time, both ns. `session` counts the broker's sessions, `connection` our connections to it.
-    `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages (or replays) in this row, and
-    `total` that of all messages up to and with it, ever.
+    `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages (or replays, or derived
+    readings) in this row, and `total` that of all up to and with it, ever.
     """
 
     offset: int
@@ -86,12 +88,17 @@ class Row(msgspec.Struct, frozen=True):
         """Give the dead letters of a REPLAYS row."""
         return _REPLAYS.decode(_inflated(self.body))
 
+    def derived(self) -> list[Derived]:
+        """Give the readings of a DERIVED row."""
+        return _DERIVED.decode(_inflated(self.body))
+
 
 # Kept by column, since neighbouring messages share topics and shapes: zlib then finds more to say twice.
 _Columns = tuple[list[str], list[int], list[bytes], list[int], bytes]
 _COLUMNS = msgspec.msgpack.Decoder(_Columns)
 _FACTS = msgspec.msgpack.Decoder(list[CommandFact])
 _REPLAYS = msgspec.msgpack.Decoder(list[Replay])
+_DERIVED = msgspec.msgpack.Decoder(list[Derived])
 _PLAIN, _DEFLATED = b"\x00", b"\x01"
 _WORTH_DEFLATING = 512
 
@@ -131,3 +138,8 @@ def pack_facts(facts: Sequence[CommandFact]) -> bytes:
 def pack_replays(replays: Sequence[Replay]) -> bytes:
     """Encode dead letters to be read again as a row's body."""
     return _deflated(msgspec.msgpack.encode(list(replays)))
+
+
+def pack_derived(readings: Sequence[Derived]) -> bytes:
+    """Encode readings that flows derived as a row's body."""
+    return _deflated(msgspec.msgpack.encode(list(readings)))

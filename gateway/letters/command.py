@@ -113,7 +113,7 @@ def show(
     """Show all that is known of one: the message, the reason, and what the present config would make of it."""
     from gateway.letters.judgement import judge
     from gateway.letters.shown import letter_document, letter_lines, row_document, row_lines
-    from gateway.status import config_changed
+    from gateway.status import config_behind
 
     if "/" in letter:
         row = _refused_row(data, letter)
@@ -126,9 +126,9 @@ def show(
         found = _letter(reader, letter)
         now = judge(found, read_profiles(config) if config.exists() else [], reader)
     if as_json:
-        print_json({**letter_document(found), "now": now, "restart_first": config_changed(data, config)})
+        print_json({**letter_document(found), "now": now, "restart_first": config_behind(data, config)})
     else:
-        _print(letter_lines(found, now, restart_first=config_changed(data, config)))
+        _print(letter_lines(found, now, restart_first=config_behind(data, config)))
 
 
 @dead_letters.command()
@@ -145,8 +145,8 @@ def replay(
     """Read them again, as if they had arrived when they did; exit 1 where one stays dead."""
     from gateway.letters.outcome import Outcome
     from gateway.letters.replay import ask, follow, refusal
-    from gateway.letters.shown import RESTART_FIRST
-    from gateway.status import config_changed, read_up
+    from gateway.letters.shown import CONFIG_BEHIND
+    from gateway.status import config_behind, read_up
 
     if bool(ids) == every:
         fail("replay takes the ids of dead letters, or --all", WRONG)
@@ -162,8 +162,8 @@ def replay(
         _say(outcome.refused.values(), as_json=as_json)
         running = read_up(data) is not None
         if outcome.waiting:
-            if config_changed(data, config):
-                err.print(RESTART_FIRST, markup=False, soft_wrap=True)
+            if config_behind(data, config):
+                err.print(CONFIG_BEHIND, markup=False, soft_wrap=True)
             ask(data, list(outcome.waiting.values()))
         for letter in follow(data, reader, list(outcome.waiting.values())):
             outcome.note(letter)

@@ -17,7 +17,7 @@ _HEX_WIDTH = 16
 _HEX_MOST = 4096
 """Bytes of a binary payload that are written out; --json has them all."""
 
-RESTART_FIRST = "the running `sluice up` still has the config from before: restart it first"
+CONFIG_BEHIND = "the running `sluice up` still has the config from before: `sluice status` says why"
 
 _CAVEAT = "          (by the config alone: what devices teach, such as births and discovery, only the flows know)"
 
@@ -112,7 +112,7 @@ def _now_lines(letter: Letter, now: dict[str, Any], *, restart_first: bool) -> I
         yield from (f"  {line}" for line in _given(now))
         yield f"          `sluice dead-letters replay {letter.id}` reads it again"
         if restart_first:
-            yield f"          {RESTART_FIRST}"
+            yield f"          {CONFIG_BEHIND}"
         yield _CAVEAT
 
 

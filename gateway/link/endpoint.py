@@ -46,12 +46,13 @@ class Endpoint:
             keepalive=broker.keepalive // 1_000_000_000,
         )
 
-    def client(self, identifier: str) -> aiomqtt.Client:
-        """Make a client for publishing, with a session that ends with it."""
+    def client(self, identifier: str, will: aiomqtt.Will | None = None) -> aiomqtt.Client:
+        """Make a client for publishing, with a session that ends with it, and a message that the broker sends when it is lost."""
         return aiomqtt.Client(
             self.host,
             self.port,
             identifier=identifier,
+            will=will,
             username=self.username,
             password=self.password,
             transport=self.transport,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from devices.reading import Reading
+from devices.reading import Reading, Value
 
 SHARDS = 16
 """Parts of the flows' state, each with counters of its own. Fixed for good: recovery finds state by shard, whatever the number of workers."""
@@ -65,6 +65,10 @@ class AlertChanged(msgspec.Struct, frozen=True):
     at: int
 
 
+OWN_FLOW = "sluice"
+"""What stands for the flow in a command that Sluice sends by itself, to learn more."""
+
+
 class CommandRequested(msgspec.Struct, frozen=True):
     """A flow asks a device for something. `within` and `expires` are ns; `cause` is the alert's id."""
 
@@ -87,7 +91,9 @@ CommandState = Literal["requested", "sent", "confirmed", "failed", "expired", "s
 class CommandFact(msgspec.Struct, frozen=True):
     """One step in a command's life, journalled by the gateway. `id` = `<command>/<state>/<attempt>`; `time` is when it happened, epoch ns.
 
-    A command that a person sent (`sluice send`) has its first fact with state `requested`; then `flow` is "".
+    A command that a person sent (`sluice send`) has its first fact with state `requested`; then `flow` is "". So has one by which a device is
+    told again what it was told before (`<command>/restored/<n>`). One that interlocks hold back stays `requested`, and each reason is a
+    fact `<command>/held/<n>`.
     """
 
     id: str
@@ -99,6 +105,25 @@ class CommandFact(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     detail: str
     time: int
+
+
+class Derived(msgspec.Struct, frozen=True):
+    """A value that a flow puts back as a reading of its own, so that flows chain. `ts` is its event time, `at` the journal's, both epoch ns.
+
+    Nobody is told of it: it goes into the journal, and what comes of it there is a reading like any other.
+    """
+
+    id: str
+    flow: str
+    group: Group
+    device: str
+    metric: str
+    channel: str
+    value: Value
+    unit: str | None
+    labels: dict[str, str]
+    ts: int
+    at: int
 
 
 class DeadLettered(msgspec.Struct, frozen=True):
@@ -163,6 +188,7 @@ Effect = (
     | AlertChanged
     | CommandRequested
     | CommandFact
+    | Derived
     | DeadLettered
     | LetterTried
     | Counted

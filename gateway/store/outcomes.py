@@ -1,4 +1,4 @@
-"""Writes what flows decided: windows, alerts, commands asked for and the facts of a command's life, in the order they came."""
+"""Writes what flows decided: windows, alerts, commands asked for and the facts of a command's life, readings derived; in the order they came."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.store import totals
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, CommandState, Group, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, CommandState, Derived, Group, WindowClosed
 from gateway.store.totals import Totals
 
-Outcome = WindowClosed | AlertChanged | CommandRequested | CommandFact
+Published = WindowClosed | AlertChanged | CommandRequested | CommandFact
+"""The outcomes that are delivered."""
 
-KINDS: dict[str, type[Outcome]] = {"window": WindowClosed, "alert": AlertChanged, "command": CommandRequested, "fact": CommandFact}
+Outcome = Published | Derived
+
+KINDS: dict[str, type[Outcome]] = {
+    "window": WindowClosed,
+    "alert": AlertChanged,
+    "command": CommandRequested,
+    "fact": CommandFact,
+    "derived": Derived,
+}
 """The word for each kind in `effects.kind`, and what its `body` decodes to."""
 
 ENDS: tuple[CommandState, ...] = ("confirmed", "failed", "expired", "superseded", "refused")
@@ -69,6 +78,8 @@ class Outcomes:
                 return (outcome.id, "command", outcome.flow, group_text(outcome.group), "requested", 1, outcome.time, outcome.at, body)
             case CommandFact():
                 return (outcome.id, "fact", outcome.flow, outcome.device, outcome.state, outcome.attempt, outcome.time, outcome.time, body)
+            case Derived():
+                return (outcome.id, "derived", outcome.flow, group_text(outcome.group), "derived", 1, outcome.ts, outcome.at, body)
 
     def _request(self, command: CommandRequested) -> None:
         settings = self._encoder.encode(command.settings).decode()

@@ -11,12 +11,13 @@ from typing import Any, Self
 import msgspec
 
 from devices.reading import Address, Value
-from gateway.store import dead_letters, totals
+from gateway.store import causes, dead_letters, totals
 from gateway.store.effects import (
     SHARDS,
     AlertChanged,
     CommandFact,
     Counted,
+    Group,
     LetterState,
     Progressed,
     ReadingKept,
@@ -132,6 +133,11 @@ class StoreReader:
         row = self._connection.execute(query, (device, metric, channel)).fetchone()
         return (unpack(row[0]), row[1]) if row and row[0] is not None else None
 
+    def last_values(self, device: str) -> list[tuple[str, Value]]:
+        """Give the last known value of each of a device's series, with its metric."""
+        query = "SELECT metric, last_value FROM series WHERE device = ? AND last_value IS NOT NULL ORDER BY metric, channel"
+        return [(metric, unpack(value)) for metric, value in self._connection.execute(query, (device,))]
+
     def taken_by_device(self) -> dict[str, int]:
         """Give how many readings have been taken from each device; retained ones are none."""
         return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device ORDER BY device"))
@@ -183,6 +189,20 @@ class StoreReader:
         """Give the window, alert, command or fact with this id."""
         row = self._connection.execute("SELECT kind, body FROM effects WHERE id = ?", (effect_id,)).fetchone()
         return _DECODERS[row[0]].decode(row[1]) if row else None
+
+    # What belongs together
+
+    def episode(self, name: str) -> list[AlertChanged]:
+        """Give the ends of an episode, in order; an empty list where there is none."""
+        return causes.episode(self._connection, name)
+
+    def caused_by(self, cause: str) -> list[CommandStatus]:
+        """Give the commands that an alert caused, and where they stand."""
+        return [_command(row) for row in self._connection.execute(f"{_COMMANDS} WHERE cause = ? ORDER BY requested, id", (cause,))]
+
+    def revisions(self, flow: str, group: Group, *, until: int, at: int | None = None) -> list[WindowClosed]:
+        """Give all revisions of a group's newest window that ends by `until`; with `at`, of those first given by that time of the journal."""
+        return causes.revisions(self._connection, flow, group, until=until, at=at)
 
     # Sums
 

@@ -33,7 +33,8 @@ CREATE TABLE spans(
   block INTEGER NOT NULL, series INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, ids BLOB NOT NULL,
   PRIMARY KEY(block, series)) WITHOUT ROWID;
 
--- Windows, alerts, commands asked for and facts of commands, in the order in which they were first written; `body` is the effect as JSON.
+-- Windows, alerts, commands asked for, facts of commands and derived readings, in the order in which they were first written; `body` is the
+-- effect as JSON.
 CREATE TABLE effects(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, flow TEXT NOT NULL, grp TEXT NOT NULL,
   state TEXT NOT NULL, revision INTEGER NOT NULL, time INTEGER NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL);

@@ -19,6 +19,7 @@ from gateway.store.effects import (
     CommandRequested,
     Counted,
     DeadLettered,
+    Derived,
     DeviceLearned,
     Effect,
     LetterTried,
@@ -151,7 +152,7 @@ class Store:
         dead: list[DeadLettered | LetterTried] = []
         for effect in effects:
             match effect:
-                case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact():
+                case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact() | Derived():
                     outcomes.append(effect)
                 case Counted():
                     counted.append(effect)

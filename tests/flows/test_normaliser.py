@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from devices.profile import Profile
-from flows.normaliser import OWN_FLOW, STORE, Normaliser
+from flows.normaliser import STORE, Normaliser
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_replays
-from gateway.store.effects import CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
+from gateway.store.effects import OWN_FLOW, CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
 from simulator.dialects.sparkplug_b import SparkplugB
 
 S = 1_000_000_000
@@ -29,7 +29,7 @@ class Source:
         entries = [Entry(one.topic, one.payload, 0, flags) for one in messages]
         kind = Kind.MESSAGES if entries else Kind.TICK
         row = Row(self.offset, kind, at, at - AT, 1, 1, True, len(entries), self.total, pack(entries))
-        return [effect for key, given in self.normaliser.take(row) if key == STORE for effect in given]
+        return [effect for key, given in self.normaliser.take(row) if key == STORE for effect in given.effects]
 
     def resume(self):
         self.normaliser = Normaliser([], [], snapshot=self.normaliser.snapshot())
@@ -194,7 +194,7 @@ def test_retained_letter_read_again_is_no_copy():
     )
     replay = Replay(letter.id, Entry(letter.topic, letter.payload, 0, letter.flags), letter.received, ())
     row = Row(2, Kind.REPLAYS, AT + S, S, 1, 1, True, 1, 2, pack_replays([replay]))
-    effects = [effect for key, given in source.normaliser.take(row) if key == STORE for effect in given]
+    effects = [effect for key, given in source.normaliser.take(row) if key == STORE for effect in given.effects]
     assert [one.reading.value for one in of(ReadingKept, effects)] == [513]
 
 

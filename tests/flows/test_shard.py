@@ -157,15 +157,69 @@ def test_flow_without_windows_decides_at_once_and_takes_nothing_out_of_order(flo
     assert {(e.term, e.value) for e in effects if isinstance(e, Counted) and e.scope == "every"} == {("windowed", 2), ("late", 1)}
 
 
-def test_changed_flow_starts_afresh_and_its_counters_go_on(flows, tmp_path):
-    """State belongs to a fingerprint: another threshold does not read the old state, and the ledger's counters continue."""
+@pytest.fixture
+def changed(tmp_path):
+    """Read the climate flow with some of its text replaced."""
+
+    def change(old, new):
+        path = tmp_path / "flow.yaml"
+        assert old in CLIMATE
+        path.write_text(textwrap.dedent(CLIMATE).replace(old, new))
+        flow, findings = read_flow(path, root=tmp_path)
+        assert not findings, findings
+        return flow
+
+    return change
+
+
+def test_flow_with_another_threshold_keeps_its_state(flows, changed):
+    """What is open goes on, and is judged by the new threshold."""
+    shard = Shard(flows[:1])
+    shard.step(row(0, *items(flows[:1], reading("t1", T0, 27.5)), tick=True))
+    flow = changed("warm > 28.0", "warm > 27.0")
+    after = Shard([flow], shard.snapshot())
+    effects = after.step(row(1, *items([flow], reading("t1", T0 + S, 27.5)), tick=True))
+    effects += after.step(row(30, tick=True))
+    assert [e.count for e in effects if isinstance(e, WindowClosed)] == [2]
+    assert [e.state for e in effects if isinstance(e, AlertChanged)] == ["raised"]
+
+
+def test_flow_with_other_windows_starts_afresh_and_its_counters_go_on(flows, changed):
+    """State belongs to a fingerprint: other windows do not read the old ones, and the ledger's counters continue."""
     shard = Shard(flows[:1])
     shard.step(row(0, *items(flows[:1], reading("t1", T0, 30.0)), tick=True))
-    path = tmp_path / "flow.yaml"
-    path.write_text(textwrap.dedent(CLIMATE).replace("warm > 28.0", "warm > 27.0"))
-    changed, _ = read_flow(path, root=tmp_path)
-    after = Shard([changed], shard.snapshot())
-    effects = after.step(row(1, *items([changed], reading("t1", T0 + S, 30.0)), tick=True))
+    flow = changed("length: 10s", "length: 20s")
+    after = Shard([flow], shard.snapshot())
+    effects = after.step(row(1, *items([flow], reading("t1", T0 + S, 30.0)), tick=True))
     assert [e.value for e in effects if isinstance(e, Counted) and e.term == "windowed"] == [2]
     (window,) = [e for e in after.step(row(30, tick=True)) if isinstance(e, WindowClosed)]
     assert window.count == 1
+
+
+def raised(flows):
+    shard = Shard(flows[:1])
+    effects = shard.step(row(0, *items(flows[:1], reading("t1", T0, 30.0)), tick=True)) + shard.step(row(15, tick=True))
+    (alert,) = [e for e in effects if isinstance(e, AlertChanged)]
+    return shard, alert
+
+
+def test_episode_of_a_flow_that_starts_afresh_is_cleared_and_undone(flows, changed):
+    """Nobody else would ever end it: the alert is cleared under its own episode, once, and the actuator is told what ends it."""
+    shard, alert = raised(flows)
+    after = Shard([changed("length: 10s", "length: 20s")], shard.snapshot())
+    effects = after.step(row(16, tick=True))
+    (cleared,) = [e for e in effects if isinstance(e, AlertChanged)]
+    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "the flow was changed")
+    assert [e.settings for e in effects if isinstance(e, CommandRequested)] == [{"state": "OFF"}]
+    assert not decisions(after.step(row(17, tick=True)))
+
+
+def test_episode_of_a_flow_that_is_gone_is_cleared(flows):
+    """The alert is cleared; what the flow commanded stays as it is."""
+    shard, alert = raised(flows)
+    after = Shard(flows[1:], shard.snapshot())
+    (cleared,) = decisions(after.step(row(16, tick=True)))
+    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "the flow was removed")
+    again = Shard(flows, after.snapshot())
+    effects = again.step(row(17, *items(flows[:1], reading("t1", T0 + 17 * S, 30.0)), tick=True))
+    assert [(e.term, e.value) for e in effects if isinstance(e, Counted) and e.scope == "climate"] == [("windowed", 2)]

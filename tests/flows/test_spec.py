@@ -103,28 +103,28 @@ def test_flow_is_what_the_file_says():
             {"alert": "{device} at {warm:.1f}"},
         ],
     )
-    assert (found.plan.length, found.plan.slide, found.plan.lateness, found.plan.corrections) == (60 * S, 60 * S, 10 * S, 3_600 * S)
+    assert (found.windows.span, found.windows.lateness) == (60 * S, 10 * S)
     assert (found.trigger.hold_count, found.trigger.hold_time, found.trigger.cooldown, found.severity) == (2, 0, 300 * S, "critical")
-    assert found.trigger.when.holds({"warm": 29.0}) is True
-    assert found.trigger.clear.holds({"warm": 27.0}) is False
+    assert found.trigger.watch.when.holds({"warm": 29.0}) is True
+    assert found.trigger.watch.clear.holds({"warm": 27.0}) is False
     [command] = found.commands
     assert (command.device.render({"device": "t1"}), command.set, command.on_clear) == ("fan-t1", {"state": "ON"}, {"state": "OFF"})
     assert (command.within, command.retries, command.expires) == (2 * S, 1, 60 * S)
-    assert found.message("raised", {"device": "t1", "warm": 29.04}) == "t1 at 29.0"
+    assert found.alert.render({"device": "t1", "warm": 29.04}) == "t1 at 29.0"
 
 
 def test_flow_without_words_of_its_own_says_group_and_rule():
     """An alert always has a message."""
-    assert flow().message("raised", {"device": "t1", "warm": 29.0}) == "t1: warm > 28.0"
-    assert flow(group=[]).message("raised", {"warm": 29.0}) == "warm > 28.0"
+    assert flow().alert.render({"device": "t1", "warm": 29.0}) == "t1: warm > 28.0"
+    assert flow(group=[]).alert.render({"warm": 29.0}) == "warm > 28.0"
 
 
 def test_flow_without_windows_is_short_to_write():
-    """`window: none` is `{kind: none}`, and has no plan."""
+    """`window: none` is `{kind: none}`."""
     for window in ("none", {"kind": "none"}):
         found = flow(window=window, aggregate=None, trigger={"when": "value > 28"})
-        assert found.plan is None
-        assert found.trigger.when.holds({"value": 29}) is True
+        assert found.windows is None
+        assert found.trigger.watch.when.holds({"value": 29}) is True
 
 
 def test_command_lives_for_its_tries():
@@ -145,21 +145,30 @@ def test_hold_is_a_count_or_a_time(text, hold):
 
 
 def test_fingerprint_covers_what_shapes_state():
-    """The same shape gives the same fingerprint, however it is written; words and actions are no part of it."""
+    """The same shape gives the same fingerprint, however it is written; thresholds, words and actions are no part of it."""
     same = [
         flow(),
         flow(window={"kind": "tumbling", "length": 60}),
         flow(about="words"),
         flow(do=[{"alert": "{warm}"}]),
         flow(name="renamed"),
+        flow(trigger={"when": "warm > 29.0", "hold": "2 windows", "cooldown": "5m", "severity": "critical"}),
+        flow(trigger={"outside": {"of": "warm", "high": 28}}),
+        flow(window={"kind": "tumbling", "length": "1m", "lateness": "5s", "corrections": "2h"}),
+        flow(derive={"double": "warm * 2.0"}),
     ]
     other = [
         flow(select={"metrics": ["temperature"], "where": 'device == "a"'}),
         flow(group=[]),
         flow(window={"kind": "tumbling", "length": "2m"}),
         flow(aggregate={"warm": "max(temperature)"}),
-        flow(trigger={"when": "warm > 29.0"}),
+        flow(trigger={"stuck": {"for": "1h"}}),
+        flow(trigger={"rate": {"above": 1}}),
         flow(trigger=None),
+        flow(detect={"odd": {"by": "zscore", "of": "warm"}}),
+        flow(detect={"odd": {"by": "zscore", "of": "warm", "half_life": 10}}),
+        flow(lookup={"outside": {"device": "weather", "metric": "temperature"}}),
+        flow(window={"kind": "tumbling", "length": "1m", "timezone": "Europe/Berlin"}),
     ]
     assert len({f.fingerprint for f in same}) == 1
     assert len({f.fingerprint for f in [same[0], *other]}) == 1 + len(other)
@@ -167,7 +176,7 @@ def test_fingerprint_covers_what_shapes_state():
 
 def test_fingerprint_is_the_same_in_every_process():
     """State found after a restart, or an update of Sluice, is found by this text."""
-    assert flow().fingerprint == "7b8510aba5b2f010"
+    assert flow().fingerprint == "0b19c5187a2f27f1"
 
 
 def test_flow_selects_by_metric_and_where(reading_of):

@@ -78,7 +78,7 @@ class Folder:
         with Store(self.data / "store.db") as store:
             items = [item for row in reader.read(1_000) for item in normaliser.take(row)]
             for key, item in [*items, *normaliser.flush(1)]:
-                effects = item if key == STORE else shards[key].step(item)
+                effects = item.effects if key == STORE else shards[key].step(item)
                 store.write(effects)
                 made += effects
         reader.close()

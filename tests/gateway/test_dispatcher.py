@@ -2,102 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
-import aiomqtt
-import pytest
-
-from devices.catalogue import Catalogue
 from devices.reading import Address
-from gateway.commands.book import Book
-from gateway.commands.dispatcher import Dispatcher
-from gateway.journal.bell import Bell
-from gateway.journal.journal import Journal
-from gateway.store.effects import CommandRequested
-
-S = 1_000_000_000
-T0 = 1_700_000_000 * S
-
-
-class Asked:
-    """What the store would say: requests, addresses and reports, as a test sets them."""
-
-    def __init__(self):
-        self.requests, self.addresses, self.reports = [], {}, {}
-
-    def address(self, device):
-        return self.addresses.get(device)
-
-    def reported(self, device, metric, channel):
-        return self.reports.get((device, metric, channel))
-
-    def requests_after(self, seq):
-        return self.requests[seq:], len(self.requests)
-
-
-class Rig:
-    """A dispatcher on a clock of the test's, with what it published and what it journalled."""
-
-    def __init__(self, directory, broker):
-        self.now = T0
-        self.asked = Asked()
-        self.asked.addresses["fan"] = Address("zigbee2mqtt", "zigbee2mqtt/fan")
-        self.bell = Bell(directory / "bell")
-        self.journal = Journal(directory / "0", self.bell, keep=1 << 60, max_size=1 << 60)
-        self.book = Book(directory / "commands.db")
-        self.broker = broker
-        self.dispatcher = Dispatcher(self.book, self.asked, Catalogue(), self.journal, clock=lambda: self.now)
-
-    def ask(self, name, state, *, device="fan", retries=1, expires=60):
-        self.asked.requests.append(
-            CommandRequested(name, "flow", (), "a-1", device, {"state": state}, 2 * S, retries, self.now + expires * S, self.now, self.now)
-        )
-
-    def report(self, value):
-        self.asked.reports["fan", "state", ""] = (value, (self.journal.append_tick()) << 20)
-
-    def steps(self, *seconds, online=True):
-        """Step at each of these times after T0; give the payloads that reached the broker."""
-
-        async def run():
-            heard = []
-            async with (
-                aiomqtt.Client(self.broker.host, self.broker.port) as listener,
-                aiomqtt.Client(self.broker.host, self.broker.port) as client,
-            ):
-                await listener.subscribe("#", qos=1)
-                for at in seconds:
-                    self.now = T0 + int(at * S)
-                    await self.dispatcher.step(client if online else None)
-                await client.publish("end", qos=1)
-                async for message in listener.messages:
-                    if message.topic.value == "end":
-                        break
-                    heard.append(message.payload.decode())
-                return heard
-
-        return asyncio.run(run())
-
-    def states(self):
-        """Give the facts that reached the journal, in order."""
-        from gateway.journal.reader import JournalReader
-
-        reader = JournalReader(self.journal.directory)
-        rows = reader.read(1000)
-        reader.close()
-        return [(f.command, f.state, f.attempt) for r in rows if r.kind == 2 for f in r.facts()]
-
-    def close(self):
-        self.book.close()
-        self.journal.close()
-        self.bell.close()
-
-
-@pytest.fixture
-def rig(tmp_path, mosquitto):
-    rig = Rig(tmp_path, mosquitto)
-    yield rig
-    rig.close()
 
 
 def test_command_is_sent_in_the_dialect_and_confirmed_by_a_later_report(rig):
@@ -158,13 +63,11 @@ def test_command_that_the_dialect_cannot_say_is_refused_with_the_reason(rig):
     assert rig.book.get("c1").detail
 
 
-def test_restart_goes_on_with_what_was_under_way(rig, tmp_path):
+def test_restart_goes_on_with_what_was_under_way(rig):
     """A new dispatcher on the same book sends nothing twice that is still under way, and takes nothing twice from the store."""
     rig.ask("c1", "ON")
     rig.steps(0)
-    rig.book.close()
-    rig.book = Book(tmp_path / "commands.db")
-    rig.dispatcher = Dispatcher(rig.book, rig.asked, Catalogue(), rig.journal, clock=lambda: rig.now)
+    rig.start()
     assert rig.steps(0.5) == []
     rig.report(True)
     rig.steps(0.6)

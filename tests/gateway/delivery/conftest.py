@@ -15,7 +15,7 @@ from devices.reading import Reading
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.influx import Influx, InfluxTarget
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, DeviceLearned, ReadingKept, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, DeviceLearned, ReadingKept, WindowClosed
 from gateway.store.store import Store
 
 T0 = 1_760_000_000_000_000_000
@@ -80,11 +80,24 @@ def _fact(number, state, attempt=1):
     return CommandFact(f"c{number}/{state}/{attempt}", f"c{number}", "fan", "climate", state, attempt, {"state": "ON"}, "", T0 + number + 5)
 
 
+def _derived(number):
+    at = T0 + number
+    return Derived(f"d{number}", "climate", GROUP, "t1", "comfort", "", 21.5, "°C", {}, at, at)
+
+
 @pytest.fixture(scope="session")
 def make():
     """Give the makers of effects."""
     return SimpleNamespace(
-        reading=_reading, window=_window, alert=_alert, command=_command, fact=_fact, learned=DeviceLearned, t0=T0, group=GROUP
+        reading=_reading,
+        window=_window,
+        alert=_alert,
+        command=_command,
+        fact=_fact,
+        derived=_derived,
+        learned=DeviceLearned,
+        t0=T0,
+        group=GROUP,
     )
 
 

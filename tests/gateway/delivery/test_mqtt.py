@@ -66,6 +66,20 @@ def published(running, so):
     return publish
 
 
+def test_derived_readings_are_passed_over(mosquitto, store, make, running, drained):
+    """What goes back into the journal is nobody's to deliver: it is skipped, also where a whole batch is nothing else."""
+    store.write([make.window(1), *(make.derived(number) for number in range(5)), make.window(2)])
+
+    async def deliver():
+        where = f"{mosquitto.host}:{mosquitto.port}"
+        destination = Mqtt(lambda: aiomqtt.Client(mosquitto.host, mosquitto.port), where=where, site="attic", batch=2)
+        async with running(destination) as delivery:
+            return await drained(delivery)
+
+    state = asyncio.run(deliver())
+    assert (state.delivered, state.skipped, state.pending) == (2, 5, 0)
+
+
 def test_outcomes_are_published_as_events(mosquitto, store, make, published):
     """Windows, alerts and a command's life, in order, on their topics, not retained; readings only if asked for."""
     store.write([make.reading(1), make.window(1), make.alert(1), make.alert(1, "cleared"), make.command(1), make.fact(1, "sent")])

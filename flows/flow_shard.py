@@ -1,0 +1,278 @@
+"""One flow's groups in one shard: readings into windows, results into decisions, decisions into effects."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Generator, Iterator
+from typing import Any
+
+from devices.reading import Reading
+from flows.commands import requests
+from flows.flow import Flow
+from flows.group_state import GroupState
+from flows.identity import effect_id, group_text
+from flows.slice import Looked, Slice
+from flows.triggers import Change
+from flows.triggers.trigger import EPISODE, NUMBER, SINCE, STREAK, seen
+from flows.values import reading_values, window_outcome, window_values
+from flows.windows import LATE, WINDOWED, Closed, Place
+from gateway.store.effects import AlertChanged, Counted, Derived, Effect, Group, WindowClosed
+
+DECIDED, BASE, BASE_CLOCK = range(3)
+"""Places in the window state of a flow without windows: the newest event time that was decided, and the watermark with the journal's clock then."""
+
+
+class FlowShard:
+    """Move one flow's groups on. A pure function of its state and what it is given."""
+
+    def __init__(self, flow: Flow, groups: dict[str, GroupState], shared: dict[str, list[Any]], counts: dict[str, dict[str, int]]) -> None:
+        self.flow = flow
+        self.groups = groups
+        self.shared = shared
+        self.counts = counts
+        self._touched: dict[str, None] = {}
+        self._due: list[tuple[int, str]] = []
+        self._noted: dict[str, int] = {}
+        self._counted: set[tuple[str, str]] = set()
+        for key, state in groups.items():
+            if flow.trigger and not state.trigger:  # the trigger came with a change of the flow
+                state.trigger = flow.trigger.new()
+            self._note_due(key, state)
+
+    def take(self, group: Group, reading: Reading, row: Slice) -> Iterator[Effect]:
+        """Take a reading in: close what its time closes, then put it into its window, or decide at once where there are no windows.
+
+        Reading by reading, so that nothing hangs on how many came in one row.
+        """
+        key, flow = group_text(group), self.flow
+        state = self._state(key, group)
+        if "labels" in flow.uses:
+            state.labels = dict(reading.labels)
+        if flow.trigger and flow.trigger.silence:
+            yield from self._hear(state, reading, row)
+        evidence = reading.received if row.live else min(reading.ts, reading.received)
+        place = (
+            yield from self._take_windowed(state, reading, evidence, row)
+            if flow.windows
+            else self._take_alone(state, reading, evidence, row)
+        )
+        self._touched[key] = None
+        self.count(reading.device, place)
+
+    def look(self, looked: Looked, reading: Reading) -> None:
+        """Remember a value that the flow looks up: the newest by event time."""
+        holder = self.shared if looked.group is None else self._state(group_text(looked.group), looked.group).looked
+        for name in looked.names:
+            if name not in holder or reading.ts >= holder[name][0]:
+                holder[name] = [reading.ts, reading.value]
+
+    def _state(self, key: str, group: Group) -> GroupState:
+        state = self.groups.get(key)
+        if state is None:
+            flow = self.flow
+            window = flow.windows.new() if flow.windows else [0, 0, 0]
+            state = GroupState([list(g) for g in group], window, flow.trigger.new() if flow.trigger else [])
+            self.groups[key] = state
+        return state
+
+    def _take_windowed(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
+        windows = self.flow.windows
+        assert windows is not None
+        if windows.see(state.window, reading.ts, reading.received, row.clock):
+            yield from self._close(state, row)
+        place = windows.add(state.window, reading.metric, reading.value, ts=reading.ts, evidence=evidence)
+        if windows.ready(state.window):
+            yield from self._close(state, row)
+        return place
+
+    def _take_alone(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
+        window, said = state.window, min(reading.ts, reading.received)
+        if said > window[BASE] + row.clock - window[BASE_CLOCK]:
+            window[BASE], window[BASE_CLOCK] = said, row.clock
+        yield from self._pass_time(state, row)
+        if reading.ts < window[DECIDED]:
+            return LATE
+        window[DECIDED] = reading.ts
+        yield from self._decide_reading(state, reading, evidence, row.at)
+        return WINDOWED
+
+    def count(self, device: str, place: Place) -> None:
+        """Count what became of a reading."""
+        counts = self.counts.setdefault(device, {})
+        counts[place] = counts.get(place, 0) + 1
+        self._counted.add((device, place))
+
+    def finish_row(self, row: Slice) -> Iterator[Effect]:
+        """Give corrections, and what time has closed, raised or cleared: first for the groups that the row spoke of, then by their keys."""
+        ready = sorted(self._ready(row.clock)) if row.tick else ()
+        touched, self._touched = self._touched, {}
+        for key in dict.fromkeys((*touched, *ready)):
+            state = self.groups[key]
+            if self.flow.windows:
+                yield from self._close(state, row)
+            yield from self._pass_time(state, row)
+            self._note_due(key, state)
+
+    def _ready(self, clock: int) -> Iterator[str]:
+        while self._due and self._due[0][0] <= clock:
+            noted, key = heapq.heappop(self._due)
+            if self._noted.get(key) != noted:
+                continue  # an earlier note has taken its place
+            del self._noted[key]
+            due = self._due_of(self.groups[key])
+            if due is not None and due <= clock:
+                yield key
+            else:  # the note was too early: looking would leave traces in the state that a resumed shard has not
+                self._note_due(key, self.groups[key])
+
+    def _note_due(self, key: str, state: GroupState) -> None:
+        """See to it that the group is looked at when something may happen in it: never too late. Where it is too early, it is noted again then."""
+        due = self._due_of(state)
+        if due is not None and due < self._noted.get(key, due + 1):
+            self._noted[key] = due
+            heapq.heappush(self._due, (due, key))
+
+    def _due_of(self, state: GroupState) -> int | None:
+        """Tell at which time of the journal's clock something happens in a group if nothing more comes."""
+        flow, found = self.flow, []
+        if flow.windows:
+            found.append(flow.windows.due(state.window))
+        if flow.trigger and flow.trigger.silence:
+            found.append(flow.trigger.silence_due(state.trigger))
+        elif flow.trigger and not flow.windows and (time := flow.trigger.due(state.trigger)) is not None:
+            found.append(max(state.window[BASE_CLOCK], state.window[BASE_CLOCK] + time - state.window[BASE]))
+        return min((due for due in found if due is not None), default=None)
+
+    @property
+    def due(self) -> int | None:
+        """Tell at which time of the journal's clock to look again; None where nothing waits for time to pass."""
+        return self._due[0][0] if self._due else None
+
+    def _close(self, state: GroupState, row: Slice) -> Iterator[Effect]:
+        assert self.flow.windows is not None
+        for closed in self.flow.windows.close(state.window, row.clock):
+            yield from self._decide_window(state, closed, row.at)
+
+    def _decide_window(self, state: GroupState, closed: Closed, at: int) -> Iterator[Effect]:
+        flow, group = self.flow, state.key
+        first = not closed.corrected and closed.revision == 1
+        values = window_values(flow, state, self.shared, closed, first=first)
+        outcome = window_outcome(flow, closed, values)
+        name = effect_id("w", flow.name, group_text(group), closed.end, closed.revision)
+        yield WindowClosed(name, flow.name, group, closed.start, closed.end, closed.revision, closed.readings, outcome, at)
+        if not first:
+            return
+        yield from self._republish(state, values, closed.end - 1, at)
+        if flow.trigger:
+            grace = flow.windows.span + flow.windows.lateness if flow.windows else 0
+            yield from self._evaluate(state, values, since=closed.start, time=closed.end, fresh_until=closed.evidence + grace, at=at)
+        if "prev" in flow.uses:
+            state.before = {"time": closed.end, "values": outcome}
+
+    def _decide_reading(self, state: GroupState, reading: Reading, evidence: int, at: int) -> Iterator[Effect]:
+        flow = self.flow
+        values = reading_values(flow, state, self.shared, reading)
+        yield from self._republish(state, values, reading.ts, at)
+        if flow.trigger:
+            yield from self._evaluate(state, values, since=reading.ts, time=reading.ts, fresh_until=evidence, at=at)
+        if flow.uses & {"prev", "elapsed"}:
+            kept = {name: values[name] for name in ("value", *flow.derived, *flow.detectors)}
+            state.before = {"time": reading.ts, "values": kept}
+
+    def _evaluate(self, state: GroupState, values: dict[str, Any], *, since: int, time: int, fresh_until: int, at: int) -> Iterator[Effect]:
+        trigger = self.flow.trigger
+        assert trigger is not None
+        before = seen(state.trigger)
+        change = trigger.step(state.trigger, values, since=since, time=time)
+        if trigger.silence or (not self.flow.windows and trigger.due(state.trigger) is not None):
+            state.last = values
+        if change:
+            yield from self._changed(state, change, values, before, time=time, fresh_until=fresh_until, at=at)
+
+    def _hear(self, state: GroupState, reading: Reading, row: Slice) -> Iterator[Effect]:
+        trigger = self.flow.trigger
+        assert trigger is not None
+        yield from self._pass_time(state, row)
+        before = seen(state.trigger)
+        change = trigger.hear(state.trigger, clock=row.clock, at=reading.received)
+        if change:
+            values = {**state.last, **dict(state.group)}
+            yield from self._changed(state, change, values, before, time=reading.received, fresh_until=reading.received, at=row.at)
+
+    def _pass_time(self, state: GroupState, row: Slice) -> Iterator[Effect]:
+        """Raise or clear what has waited long enough, by the time that has passed."""
+        flow, trigger = self.flow, self.flow.trigger
+        if trigger is None or (flow.windows and not trigger.silence):
+            return
+        before = seen(state.trigger)
+        if trigger.silence:
+            change = trigger.fall_silent(state.trigger, row.clock)
+        else:
+            change = trigger.pass_to(state.trigger, state.window[BASE] + row.clock - state.window[BASE_CLOCK])
+        if change:
+            time = state.trigger[EPISODE] if change == "raised" else trigger.cleared_at(state.trigger)
+            # In silence what was last said still stands: what follows from it is as fresh as the moment at which it is decided.
+            fresh_until = row.at if row.live else time
+            values = {**state.last, **dict(state.group)}
+            yield from self._changed(state, change, values, before, time=time, fresh_until=fresh_until, at=row.at)
+
+    def _changed(
+        self, state: GroupState, change: Change, values: dict[str, Any], before: dict[str, Any], *, time: int, fresh_until: int, at: int
+    ) -> Iterator[Effect]:
+        flow, trigger, now = self.flow, self.flow.trigger, state.trigger
+        assert trigger is not None
+        alert = AlertChanged(
+            id=effect_id("a", episode := episode_id(flow.name, state), change),
+            episode=episode,
+            flow=flow.name,
+            group=state.key,
+            state=change,
+            severity=flow.severity,
+            message=flow.alert.render(values),
+            why={
+                "rule": trigger.rule(change),
+                "values": values,
+                "since": now[SINCE],
+                "raised": now[EPISODE],
+                "held": before["held"] if change == "cleared" else now[STREAK],
+                "last_clear": before["last_clear"],
+                "before": before,
+                "after": seen(now),
+            },
+            time=time,
+            at=at,
+        )
+        yield alert
+        yield from requests(flow, alert, values, fresh_until)
+
+    def _republish(self, state: GroupState, values: dict[str, Any], ts: int, at: int) -> Iterator[Derived]:
+        flow, group = self.flow, state.key
+        for number, one in enumerate(flow.republished):
+            value, device = one.value.value(values), one.device.exact(values)
+            if value is None or device is None:
+                continue
+            series = [str(values.get(name, "")) for name in ("device", "metric", "channel")] if flow.windows is None else []
+            yield Derived(
+                id=effect_id("d", flow.name, group_text(group), ts, number, *series),
+                flow=flow.name,
+                group=group,
+                device=device,
+                metric=one.metric,
+                channel="",
+                value=value,
+                unit=one.unit,
+                labels={name: text for name, text in group if name not in {"device", "metric", "channel"}},
+                ts=ts,
+                at=at,
+            )
+
+    def counted(self, stage: str) -> Iterator[Counted]:
+        """Give the counters that have moved since they were last given."""
+        for device, place in sorted(self._counted):
+            yield Counted(stage, self.flow.name, device, place, self.counts[device][place])
+        self._counted.clear()
+
+
+def episode_id(flow: str, state: GroupState) -> str:
+    """Name an episode. Numbered too: readings of one event time can raise, clear and raise again."""
+    return effect_id("e", flow, group_text(state.key), state.trigger[EPISODE], state.trigger[NUMBER])

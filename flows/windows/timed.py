@@ -1,0 +1,230 @@
+"""Tumbling and sliding windows.
+
+They are made of panes, the stretches between two boundaries of a grid: each reading is aggregated once, into the pane of its time, and every
+window over a pane merges it, so the cost of a reading does not grow with length/slide. A tumbling window is one whose pane is the window.
+
+A reading whose windows have all closed corrects them: they are given again as the next revision, for as long as `corrections` says; older ones
+are late and enter no window. Aggregates that know of time look back beyond the window's start, so a correction may reach later windows too.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from flows.aggregates import Columns, Point, Span, State
+from flows.windows.grid import FixedGrid, Grid
+from flows.windows.watermark import CLOSED, NEXT, UNSEEN, Watermark
+from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, Group, Place
+
+STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED = range(4, 10)
+"""Places in a group's state: the panes' starts in order, panes by their start, revisions by window end, ends to give again at the end of this
+row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, and the newest points of the panes that are forgotten."""
+
+READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)
+"""Places in a pane: how many readings, the newest evidence, the accumulators, the newest points before the pane, readings since it was folded."""
+
+Pane = list[Any]
+
+
+class TimedWindows(Watermark):
+    """Windows of so many panes of a grid; one begins with every pane. By a calendar, a window is one pane.
+
+    >>> from flows.aggregates import AggregateCall
+    >>> windows = TimedWindows(Columns({"warm": AggregateCall.parse("mean(t)")}), Grid.of(10, None), panes=2)
+    >>> group = windows.new()
+    >>> for ts, value in [(1_005, 20.0), (1_012, 22.0)]:
+    ...     windows.see(group, ts, ts, 0), windows.add(group, "t", value, ts=ts, evidence=ts)
+    (False, 'windowed')
+    (True, 'windowed')
+    >>> [(closed.start, closed.end, closed.values["warm"]) for closed in windows.close(group, 30)]
+    [(990, 1010, 20.0), (1000, 1020, 21.0), (1010, 1030, 22.0)]
+    """
+
+    def __init__(self, columns: Columns, grid: Grid, *, panes: int = 1, lateness: int = 0, corrections: int = 0) -> None:
+        super().__init__(lateness)
+        if panes > 1 and not isinstance(grid, FixedGrid):
+            raise ValueError(f"windows by a calendar are one pane each; got {panes} panes")
+        self.columns = columns
+        self._grid = grid
+        self._corrections = corrections
+        self._slide = grid.longest if isinstance(grid, FixedGrid) else 0
+        self._length = panes * self._slide
+        self._sliding = panes > 1
+        self._nothing = columns.newest(columns.new())
+
+    @property
+    def span(self) -> int:
+        """The length of a window, at most."""
+        return self._length or self._grid.longest
+
+    def new(self) -> Group:
+        """Make the state of a group that has seen nothing."""
+        return [*UNSEEN, [], {}, {}, {}, 0, list(self._nothing)]
+
+    def add(self, group: Group, metric: str, value: Any, *, ts: int, evidence: int) -> Place:
+        """Put a reading into its pane; tell what became of it."""
+        slide = self._slide
+        start = ts - ts % slide if slide else self._grid.floor(ts)
+        end = start + slide if slide else self._grid.next(start)
+        closed, last = group[CLOSED], start + self._length if slide else end
+        place = WINDOWED
+        if last <= closed:
+            if last <= closed - self._corrections:
+                return LATE
+            place = CORRECTED
+        if group[DIRTY] and end <= closed - self._corrections:
+            self._settle(group)
+        pane = group[PANES].get(start)
+        if pane is None:
+            pane = self._new_pane(group, start)
+        pane[READINGS] += 1
+        if evidence > pane[EVIDENCE]:  # noqa: PLR1730 - max() would be a call for every reading
+            pane[EVIDENCE] = evidence
+        if self.columns.timed:
+            self._add_timed(group, start, metric, value, ts=ts)
+        else:
+            self.columns.add(pane[VALUES], metric, value, ts)
+        if end <= closed:
+            end = self._correct(group, end, last)
+        if end and (end < group[NEXT] or not group[NEXT]):
+            group[NEXT] = end
+        return place
+
+    def _new_pane(self, group: Group, start: int) -> Pane:
+        starts = group[STARTS]
+        place = bisect_left(starts, start)
+        before: list[Point | None] = []
+        if self.columns.timed:
+            before = self._after(group[PANES][starts[place - 1]]) if place else list(group[CARRIED])
+        starts.insert(place, start)
+        pane = group[PANES][start] = [0, 0, self.columns.new(), before, 0]
+        return pane
+
+    def _after(self, pane: Pane) -> list[Point | None]:
+        """Give the newest points up to the end of a pane."""
+        newest = self.columns.newest(pane[VALUES])
+        return [mine or older for mine, older in zip(newest, pane[BEFORE], strict=True)]
+
+    def _add_timed(self, group: Group, start: int, metric: str, value: Any, *, ts: int) -> None:
+        pane, horizon = group[PANES][start], group[CLOSED] - self._corrections
+        is_newest = start == group[STARTS][-1]
+        known = [] if is_newest else self.columns.newest(pane[VALUES])
+        self.columns.add(pane[VALUES], metric, value, ts, aware=ts >= horizon)
+        if not is_newest:
+            for slot, (old, new) in enumerate(zip(known, self.columns.newest(pane[VALUES]), strict=True)):
+                if old != new:
+                    self._carry(group, start, slot, new)
+        pane[GROWN] += 1
+        if pane[GROWN] >= FOLD_EVERY:
+            pane[GROWN] = 0
+            self.columns.fold(pane[VALUES], horizon)
+
+    def _carry(self, group: Group, start: int, slot: int, point: Point | None) -> None:
+        """Tell later panes, up to the next that has a point of its own, of a new point before them; their windows' results may change with it."""
+        starts, panes = group[STARTS], group[PANES]
+        before = start
+        for later in starts[bisect_right(starts, start) :]:
+            pane = panes[later]
+            pane[BEFORE][slot] = point
+            self._correct_from(group, before, later)
+            if self.columns.newest(pane[VALUES])[slot] is not None:
+                return
+            before = later
+
+    def _correct_from(self, group: Group, before: int, start: int) -> None:
+        """Mark the closed windows whose first pane is that at `start`, the pane before it being at `before`."""
+        if not self._sliding:
+            self._correct(group, end := self._grid.next(start), end)
+            return
+        first = max(before + self._slide + self._length, start + self._slide)
+        self._correct(group, first, start + self._length)
+
+    def _correct(self, group: Group, first: int, last: int) -> int:
+        """Mark the closed windows with these ends to be given again; give the first end that is still to come, 0 for none."""
+        closed, horizon, end = group[CLOSED], group[CLOSED] - self._corrections, first
+        while end <= last:
+            if end > closed:
+                return end
+            if end > horizon:
+                group[DIRTY][end] = True
+            end += self._slide or 1  # by a calendar there is but the one
+        return 0
+
+    def _settle(self, group: Group) -> None:
+        """Fix what is to be given of windows that can no longer be corrected, before their panes take readings for later windows."""
+        dirty, horizon = group[DIRTY], group[CLOSED] - self._corrections
+        for end in sorted(dirty):
+            if end <= horizon and dirty[end] is True:
+                dirty[end] = list(self._result(group, end, corrected=True))
+
+    def ready(self, group: Group) -> bool:  # noqa: ARG002 - of the protocol
+        """Time alone completes a window."""
+        return False
+
+    def close(self, group: Group, clock: int) -> Iterator[Closed]:
+        """Give the windows that late readings have corrected, then those that the watermark has reached, each in order of their ends."""
+        dirty, group[DIRTY] = group[DIRTY], {}
+        for end in sorted(dirty):
+            yield self._result(group, end, corrected=True) if dirty[end] is True else Closed(*dirty[end])
+        watermark = self.reached(group, clock)
+        while 0 < group[NEXT] <= watermark:
+            end = group[NEXT]
+            yield self._result(group, end, corrected=False)
+            group[NEXT] = self._following(group, end)
+        group[CLOSED] = watermark
+        if self._sliding and self.columns.timed:
+            self._fold(group)
+        self._forget(group)
+
+    def _start_of(self, end: int) -> int:
+        return end - self._length if self._slide else self._grid.floor(end - 1)
+
+    def _following(self, group: Group, end: int) -> int:
+        """Find the next end with anything in its window; 0 where there is none."""
+        starts = group[STARTS]
+        place = bisect_right(starts, self._start_of(end))
+        if place == len(starts):
+            return 0
+        return max(self._grid.next(starts[place]), self._grid.next(end) if self._sliding else 0)
+
+    def _result(self, group: Group, end: int, *, corrected: bool) -> Closed:
+        starts, start = group[STARTS], self._start_of(end)
+        panes = [group[PANES][at] for at in starts[bisect_left(starts, start) : bisect_left(starts, end)]]
+        values = self.columns.results(self._merged(panes), Span(start, end), panes[0][BEFORE])
+        revision = group[REVISIONS].get(end, 0) + 1
+        group[REVISIONS][end] = revision
+        readings, evidence = sum(pane[READINGS] for pane in panes), max(pane[EVIDENCE] for pane in panes)
+        return Closed(start, end, revision, readings, values, evidence, corrected)
+
+    def _merged(self, panes: Sequence[Pane]) -> list[State]:
+        if len(panes) == 1:
+            return list(panes[0][VALUES])
+        merged = self.columns.new()
+        for pane in panes:
+            self.columns.merge(merged, pane[VALUES])
+        return merged
+
+    def _fold(self, group: Group) -> None:
+        """Fold panes that nothing can be put into any more while windows still want them."""
+        starts, horizon = group[STARTS], group[CLOSED] - self._corrections
+        for start in starts[bisect_right(starts, group[FOLDED]) : bisect_right(starts, horizon - self._slide)]:
+            self.columns.fold(group[PANES][start][VALUES], horizon)
+            group[FOLDED] = start
+
+    def _forget(self, group: Group) -> None:
+        """Drop what can no longer be corrected. Revisions are nearly in order of time; what is not is dropped once it comes to the front."""
+        horizon = group[CLOSED] - self._corrections
+        starts, panes, revisions = group[STARTS], group[PANES], group[REVISIONS]
+        old = 0
+        while old < len(starts) and (starts[old] + self._length if self._slide else self._grid.next(starts[old])) <= horizon:
+            old += 1
+        if old:
+            if self.columns.timed:
+                group[CARRIED] = self._after(panes[starts[old - 1]])
+            for start in starts[:old]:
+                del panes[start]
+            del starts[:old]
+        while revisions and (end := next(iter(revisions))) <= horizon:
+            del revisions[end]

@@ -1,0 +1,62 @@
+"""`sluice up` and `sluice init`: run the gateway, and write a config to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway import logs
+from gateway.cli.check import all_findings
+from gateway.cli.simulate import scenario_path
+from gateway.command_line import CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, err, fail, out, print_json, stop_at_findings
+from gateway.findings import ConfigError
+
+
+def up(
+    config: ConfigOption = CONFIG,
+    data: DataOption = DATA,
+    as_json: JsonOption = False,
+    seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End by itself after so long.")] = None,
+    demo: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Simulate the devices of config/scenarios/SCENARIO.yaml too.")
+    ] = None,
+    console: Annotated[bool, typer.Option("--console/--no-console", help="The web console (this version has none yet).")] = True,
+) -> None:
+    """Run the gateway: broker if embedded, link, journal, flows, store, deliveries, commands. Ctrl-C ends it."""
+    from gateway.settings import load
+    from gateway.starter import starter
+    from gateway.up import Run, StartError
+    from gateway.up import up as run_up
+
+    del console
+    logs.configure()
+    if demo is not None and not config.exists():
+        config = starter()
+    findings = all_findings(config)
+    if findings:
+        stop_at_findings(ConfigError(findings))
+    scenario = scenario_path(config, demo) if demo is not None else None
+    try:
+        document = run_up(Run(config, data, scenario, seconds), load(config), err)
+    except StartError as error:
+        fail(str(error))
+    if as_json:
+        print_json(document)
+
+
+def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")], as_json: JsonOption = False) -> None:
+    """Write a commented config to start from."""
+    from gateway.starter import write_starter
+
+    try:
+        written = write_starter(directory)
+    except OSError as error:
+        fail(str(error), WRONG)
+    if as_json:
+        print_json({"written": [str(p) for p in written]})
+        return
+    for path in written:
+        out.print(str(path), markup=False)
+    err.print(f"next: sluice check --config {directory}, then sluice up --config {directory}")

@@ -1,0 +1,24 @@
+"""Small files by which the parts say how they stand: JSON, replaced as a whole, so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Replace a small JSON file as a whole."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps(state))
+    fresh.replace(path)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a small JSON file; empty where there is none."""
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    return state

@@ -1,0 +1,1 @@
+"""What stands behind an alert, a command, an episode or a window: `sluice why`."""
