@@ -13,7 +13,7 @@ PYTHON ?=
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo install test lint tools bench fuzz docs lock secrets clean
+.PHONY: help demo install test lint tools bench fuzz docs schemas lock secrets clean
 
 help:
 	@echo 'make demo      a simulated greenhouse: see Sluice work (Ctrl-C ends it, starting again goes on)'
@@ -21,7 +21,8 @@ help:
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
-	@echo 'make docs      docs/devices.md, from the conventions and their samples'
+	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md'
+	@echo 'make schemas   config/schema/, from the models of the config files'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
 	@echo 'PYTHON=/path/to/python3.12 chooses the Python to make .venv with.'
 
@@ -54,6 +55,10 @@ fuzz: $(VENV)/dev
 
 docs: $(VENV)/runtime
 	$(BIN)/python -m devices.guide > docs/devices.md
+	$(BIN)/python -m flows.guide docs/flows.md
+
+schemas: $(VENV)/runtime
+	$(BIN)/python -m gateway.cli.config_schemas config/schema
 
 # The folder is its owner's alone; the files in it are readable to all, since each container reads them as a user of its own.
 secrets:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, WithJsonSchema
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 _WRITTEN = re.compile(r"\s*(\d{1,9}(?:\.\d{1,3})?)\s*([smhd]?)\s*")
@@ -23,4 +23,16 @@ def seconds(value: Any) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-Seconds = Annotated[float, BeforeValidator(seconds)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(seconds),
+    WithJsonSchema(
+        {
+            "title": "duration",
+            "type": ["string", "number"],
+            "pattern": r"^\s*\d{1,9}(\.\d{1,3})?\s*[smhd]?\s*$|\$\{",
+            "exclusiveMinimum": 0,
+            "examples": ["10s", "5m", "2h"],
+        }
+    ),
+]

@@ -14,9 +14,9 @@ from flows.normaliser import Normaliser
 from flows.router import Router
 from flows.row_order import RowPart
 from flows.shard import Shard
-from flows.slice import Item, Slice
+from flows.slice import Item, Looked, Slice
 from gateway.journal.row import Row
-from gateway.store.effects import SHARDS, Effect
+from gateway.store.effects import SHARDS, Effect, Group
 
 _SECOND = 1_000_000_000
 LONGEST_SILENCE = 366 * 86_400 * _SECOND
@@ -56,6 +56,7 @@ class _VirtualClock:
     def __init__(self, flows: Sequence[Flow]) -> None:
         self._shard = Shard(flows)
         self._router = Router(flows, series_limit=1 << 30)
+        self._wanted: dict[tuple[str, str, str], list[tuple[str, Group | Looked]]] = {}
         self._start: int | None = None
         self._now = 0
         self._offset = 0
@@ -71,10 +72,20 @@ class _VirtualClock:
             self._now = received
         elif received < self._now:
             readings = [msgspec.structs.replace(reading, received=self._now) for reading in readings]
-        # One shard has all groups: what several would get to look up, it gets once.
-        items = [(flow, group, one) for one in readings for flow, group in dict.fromkeys(route[:2] for route in self._router.routes(one))]
+        wanted = self._wanted
+        items = [
+            (flow, group, one)
+            for one in readings
+            for flow, group in wanted.get((one.device, one.metric, one.channel)) or self._wanted_of(one)
+        ]
         if items:
             yield from self._step(items=items)
+
+    def _wanted_of(self, reading: Reading) -> list[tuple[str, Group | Looked]]:
+        """Give who wants the readings of a series. One shard has all groups: what several would get to look up, it gets once."""
+        found = list(dict.fromkeys(route[:2] for route in self._router.routes(reading)))
+        self._wanted[reading.device, reading.metric, reading.channel] = found
+        return found
 
     def end(self, until: int | None) -> Iterator[Effect]:
         """Let time pass after the last reading; then give the counters."""

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
 
 from devices import vocabulary
+from devices.catalogue import Catalogue
 from devices.reading import Value
+from flows.readings_file import InputError, ReadingsFile
 from gateway.findings import Checked, Problem, Problems, parse_duration
 
 CASE_START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 10**9
@@ -101,6 +104,21 @@ def _case_reading(text: str) -> CaseReading:
     return CaseReading(time, parts[1], metric, channel, vocabulary.spoken(metric, parts[3]) if number is None else number)
 
 
+def _readings_file(value: Any, info: ValidationInfo) -> Path:
+    """Find a file of readings by a path that starts from the flow file's folder, and hold that every line of it can be read."""
+    if not isinstance(value, str) or not value:
+        raise ValueError("must be the path of a file")
+    path = (info.context or {}).get("folder", Path()) / value
+    try:
+        for _ in ReadingsFile(path, Catalogue(), metric="value"):
+            pass
+    except OSError as error:
+        raise ValueError(f"must be a file that can be read: {str(error.strerror).lower()}") from None
+    except InputError as error:
+        raise ValueError(f"must be a file of readings: {error}") from None
+    return Path(path)
+
+
 def scalar(value: Any) -> Value:
     """Pass a number, text, true or false; ValueError for anything else."""
     if isinstance(value, bool | int | str) or (isinstance(value, float) and math.isfinite(value)):
@@ -108,24 +126,43 @@ def scalar(value: Any) -> Value:
     raise ValueError("must be a number, text, true or false")
 
 
-CaseTime = Annotated[int, BeforeValidator(case_time)]
-Scalar = Annotated[Any, BeforeValidator(scalar)]
+CaseTime = Annotated[
+    int,
+    BeforeValidator(case_time),
+    WithJsonSchema({"type": ["string", "number"], "examples": ["00:02:10", "2026-01-01T00:02:10Z", "130"]}),
+]
+Scalar = Annotated[Any, BeforeValidator(scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})]
+
+
+_At = Annotated[CaseTime | None, Field(description="When it is decided, on the test's clock: a window's end and its lateness later.")]
 
 
 class ExpectedCommand(Checked):
     """A command that is asked for; `at` (epoch ns) is the journal's time when it was decided: a window's end and its lateness later."""
 
-    device: str
-    set: dict[str, Scalar]
-    at: CaseTime | None = None
+    device: str = Field(description="Who is told.")
+    set: dict[str, Scalar] = Field(description="What it is told.")
+    at: _At = None
 
 
 class ExpectedAlert(Checked):
-    """One end of an episode; `at` (epoch ns) is the journal's time when it was decided."""
+    """One end of an episode; `at` (epoch ns) is the journal's time when it was decided. What is not given is not looked at."""
 
-    state: Literal["raised", "cleared"]
-    at: CaseTime | None = None
-    message: str | None = None
+    state: Literal["raised", "cleared"] = Field(description="Which end.")
+    at: _At = None
+    group: dict[str, str] | None = Field(default=None, description="Of which group: {device: t-1}.")
+    message: str | None = Field(default=None, description="What it says.")
+    severity: Literal["info", "warning", "critical"] | None = Field(default=None, description="How bad it is.")
+
+
+class ExpectedReading(Checked):
+    """A value that is republished as a reading; `at` (epoch ns) is the journal's time when it was decided. What is not given is not looked at."""
+
+    metric: str = Field(description="The metric it becomes.")
+    value: Scalar = Field(description="Its value.")
+    device: str | None = Field(default=None, description="Whose it becomes.")
+    unit: str | None = Field(default=None, description="Its unit.")
+    at: _At = None
 
 
 class ExpectedWindow(Checked):
@@ -133,9 +170,9 @@ class ExpectedWindow(Checked):
 
     model_config = ConfigDict(extra="allow")
 
-    start: CaseTime | None = None
-    end: CaseTime | None = None
-    revision: int | None = Field(default=None, ge=1)
+    start: CaseTime | None = Field(default=None, description="When it begins, on the test's clock.")
+    end: CaseTime | None = Field(default=None, description="When it ends, on the test's clock.")
+    revision: int | None = Field(default=None, ge=1, description="1 when it closes; 2, 3, ... for corrections.")
 
     @property
     def values(self) -> dict[str, Any]:
@@ -149,22 +186,41 @@ class ExpectedWindow(Checked):
 
 
 class Expect(Checked):
-    """What is to follow: commands and alerts completely and in order, windows among those that close. None is not looked at."""
+    """What is to follow: commands, alerts and republished readings completely and in order, windows among those that close. None is not looked at."""
 
-    commands: tuple[ExpectedCommand, ...] | None = None
-    alerts: tuple[ExpectedAlert, ...] | None = None
-    windows: tuple[ExpectedWindow, ...] | None = None
+    commands: tuple[ExpectedCommand, ...] | None = Field(default=None, description="All commands, in order.")
+    alerts: tuple[ExpectedAlert, ...] | None = Field(default=None, description="All ends of episodes, in order.")
+    windows: tuple[ExpectedWindow, ...] | None = Field(default=None, description="Some of the windows that close.")
+    republished: tuple[ExpectedReading, ...] | None = Field(default=None, description="All republished readings, in order.")
 
     def rules(self) -> Iterator[Problem]:
         """Ask for a test that can fail."""
-        if self.commands is None and self.alerts is None and self.windows is None:
-            yield Problem((), "expect needs commands, alerts or windows (an empty list expects none)", key=True, show=False)
+        if all(part is None for part in (self.commands, self.alerts, self.windows, self.republished)):
+            yield Problem((), "expect needs commands, alerts, windows or republished (an empty list expects none)", key=True, show=False)
 
 
 class Case(Checked):
-    """One test. `labels` gives devices the labels that their profiles would: {t1: {room: greenhouse}}."""
+    """One test, on a clock of its own: its readings, given in the flow file or in a file beside it, and what is to follow."""
 
-    name: str = Field(min_length=1)
-    readings: Annotated[tuple[CaseReading, ...], BeforeValidator(case_readings)]
-    labels: dict[str, dict[str, str]] = Field(default_factory=dict)
-    expect: Expect
+    name: str = Field(min_length=1, description="What is shown, in a sentence.")
+    readings: Annotated[tuple[CaseReading, ...], BeforeValidator(case_readings), WithJsonSchema({"type": "string"})] | None = Field(
+        default=None, description="A reading a line: time device metric value, the metric with its channel as power/emeter.0."
+    )
+    readings_file: Annotated[Path, BeforeValidator(_readings_file), WithJsonSchema({"type": "string", "minLength": 1})] | None = Field(
+        default=None,
+        description="Instead of readings: a CSV or JSON Lines file as `sluice backtest --input` takes it, from this file's folder.",
+    )
+    labels: dict[str, dict[str, str]] = Field(
+        default_factory=dict, description="The labels that profiles would give to devices: {t1: {room: greenhouse}}."
+    )
+    until: CaseTime | None = Field(
+        default=None, description="How far time goes on after the last reading; without it until nothing waits for time any more."
+    )
+    expect: Expect = Field(description="What is to follow.")
+
+    def rules(self) -> Iterator[Problem]:
+        """Ask for readings from one place."""
+        if self.readings is None and self.readings_file is None:
+            yield Problem(("readings",), "missing key 'readings' (or 'readings_file')", key=True, show=False)
+        elif self.readings is not None and self.readings_file is not None:
+            yield Problem(("readings_file",), "readings_file stands instead of readings, not beside them", key=True, show=False)

@@ -79,6 +79,25 @@ def members(source: str) -> Iterator[tuple[Token, Token]]:
             yield name, member
 
 
+def null_tests(source: str) -> set[str]:
+    """Name what an expression compares with null, members as `prev.warm`: it asks whether these are there.
+
+    >>> sorted(null_tests("limit == null || null != prev.warm && value > limit"))
+    ['limit', 'prev.warm']
+    """
+    found, tested = tokens(source), set()
+    for number, token in enumerate(found):
+        if token.text != "null" or token.kind != "name":
+            continue
+        if found[number - 1 : number] and found[number - 1].text in {"==", "!="}:
+            first = number - 4 if number > 3 and found[number - 3].text == "." else number - 2
+            tested.add("".join(one.text for one in found[first : number - 1]))
+        if found[number + 1 : number + 2] and found[number + 1].text in {"==", "!="}:
+            last = number + 5 if found[number + 3 : number + 4] and found[number + 3].text == "." else number + 3
+            tested.add("".join(one.text for one in found[number + 2 : last]))
+    return tested
+
+
 def conditions(found: Sequence[Token]) -> list[Sequence[Token]]:
     """Take an expression apart at `? :`, `||`, `&&` and `!`, into conditions that are each true or false.
 

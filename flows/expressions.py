@@ -11,12 +11,14 @@ from typing import Any, NamedTuple
 import cel
 
 from flows.aggregates import Result
-from flows.cel_text import COMPARISONS, Token, conditions, divisors, free_names, guard_divisions, members, split, tokens
+from flows.cel_text import COMPARISONS, Token, conditions, divisors, free_names, guard_divisions, members, null_tests, split, tokens
 from flows.mathematics import MATH
 from gateway.findings import hint
 
 NUMBER, TEXT, TRUTH = 1.5, "1", True
 """What checks try a name with; the text is one that `double()` and `int()` can read."""
+
+_OTHER_NUMBERS = (1000.0, -1000.0, 0.25)
 
 Samples = tuple[float | str | bool, ...]
 """What a name may hold, one sample of each kind. An empty tuple stands for the labels, a map of texts."""
@@ -51,9 +53,11 @@ class Formula:
     1.5
     >>> Formula("hot - prev.hot").value({"hot": 21.5, "prev": {}}) is None
     True
+    >>> Formula("mode != 'off'").value({}) is None, Formula("limit == null ? 50.0 : limit").value({})
+    (True, 50.0)
     """
 
-    __slots__ = ("_functions", "_names", "_program", "source")
+    __slots__ = ("_asked", "_functions", "_names", "_program", "source")
 
     def __init__(self, source: str) -> None:
         """Compile; ValueError where the text is no expression (`check` says it better)."""
@@ -62,6 +66,7 @@ class Formula:
         self._functions = {name: MATH[name] for name in program.functions() if name in MATH}
         self._program = cel.compile(guard_divisions(source, _GUARD)) if "/" in source else program
         self._names = tuple(dict.fromkeys(token.text for token in free_names(source)))
+        self._asked = frozenset(null_tests(source) if "null" in source else ())
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -73,12 +78,27 @@ class Formula:
 
         None where that cannot be told: a value is missing or of another type than the expression asks, something is divided by zero, a
         function has no result (`sqrt` of a negative number), or the result is not finite. Whole numbers count as decimals (beyond 2^53
-        they lose their last digits). As in CEL, what cannot be told does not matter where the other side of `||` or `&&` decides.
+        they lose their last digits). As in CEL, what cannot be told does not matter where the other side of `||` or `&&` decides. What the
+        expression compares with null may be missing: it is null then.
         """
-        result = _run(self._program, {name: values.get(name) for name in self._names} | self._functions)
+        result = _run(self._program, self._there(values) | self._functions)
         if type(result) is bool or isinstance(result, str):
             return result
         return float(result) if isinstance(result, int | float) and isfinite(result) else None
+
+    def _there(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the values that are there, for CEL holds that null differs from everything."""
+        found = {name: value for name in self._names if (value := values.get(name)) is not None}
+        for name, value in found.items():
+            if isinstance(value, Mapping):
+                found[name] = {member: one for member, one in value.items() if one is not None}
+        for path in self._asked:
+            name, _, member = path.partition(".")
+            if not member:
+                found.setdefault(name, None)
+            elif isinstance(holder := found.get(name), dict):
+                holder.setdefault(member, None)
+        return found
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.source!r})"
@@ -133,6 +153,8 @@ def check_formula(source: str, scope: Scope) -> tuple[list[Flaw], Samples]:
     program = cel.compile(source)
     kinds: dict[type, float | str | bool] = {}
     first: Flaw | None = None
+    meant = len(found) > 1 and "null" in {token.text for token in found}
+    missing = False
     for values in _combinations(source, scope):
         try:
             result = program.execute(_bound(values))
@@ -140,10 +162,13 @@ def check_formula(source: str, scope: Scope) -> tuple[list[Flaw], Samples]:
             first = first or _whole_number(found, source, values) or Flaw(found[0].start, _fault(str(error), source, values))
             continue
         if isinstance(result, bool | str | float | int):
-            kinds.setdefault(float if type(result) is int else type(result), NUMBER if type(result) is int else result)
+            number = type(result) in {int, float}
+            kinds.setdefault(float if number else type(result), NUMBER if number else result)
+        elif result is None and meant:
+            missing = True
         else:
             first = first or Flaw(found[0].start, f"must be a number, text, true or false, but {source!r} is {_kind(result)}")
-    return ([], tuple(kinds.values())) if kinds or first is None else ([first], ())
+    return ([], tuple(kinds.values())) if kinds or missing or first is None else ([first], ())
 
 
 def _check_words(source: str, scope: Scope) -> list[Flaw]:
@@ -172,15 +197,11 @@ def _run(program: cel.Program, values: dict[str, Any]) -> Any:
 
 def _bound(values: dict[str, Any]) -> dict[str, Any]:
     """Make values what CEL compares without fuss: one kind of number."""
-    bound = {name: _decimal(value) for name, value in values.items()}
+    bound: dict[str, Any] = {name: float(value) if type(value) is int else value for name, value in values.items()}
+    if "prev" in bound:
+        bound["prev"] = {name: float(value) if type(value) is int else value for name, value in bound["prev"].items()}
     bound[_GUARD] = _nonzero
     return bound
-
-
-def _decimal(value: Any) -> Any:
-    if type(value) is int:
-        return float(value)
-    return {name: _decimal(one) for name, one in value.items()} if type(value) is dict else value
 
 
 def _nonzero(divisor: Any) -> Any:
@@ -262,8 +283,16 @@ def _combinations(text: str, scope: Scope) -> Iterator[dict[str, Any]]:
     """Give values for an expression's names: every combination of what each may hold, up to a few thousand."""
     names = list(dict.fromkeys(token.text for token in free_names(text)))
     functions = {token.text: MATH[token.text] for token in tokens(text) if token.text in MATH}
-    for combination in itertools.islice(itertools.product(*(_samples(name, text, scope) for name in names)), _MOST_TRIES):
+    tried = itertools.product(*(_samples(name, text, scope) for name in names))
+    others = itertools.product(*(_numbers(name, text, scope) for name in names)) if names else ()
+    for combination in itertools.islice(itertools.chain(tried, others), _MOST_TRIES):
         yield dict(zip(names, combination, strict=True)) | functions
+
+
+def _numbers(name: str, text: str, scope: Scope) -> Sequence[Any]:
+    """Give a name that may be a number other numbers: a condition may let none of 1.5 through, a root need not have one there."""
+    known = scope[name]
+    return _samples(name, text, scope) if isinstance(known, Mapping) or NUMBER not in known else _OTHER_NUMBERS
 
 
 def _samples(name: str, text: str, scope: Scope) -> Sequence[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from devices.reading import Reading, Value
@@ -69,6 +70,16 @@ class Flow:
     def cases(self) -> tuple[Case, ...]:
         """The tests that its file carries."""
         return self.spec.tests
+
+    @cached_property
+    def remembers(self) -> bool:
+        """Whether it compares with the result before."""
+        return bool(self.uses & {"prev", "elapsed"})
+
+    @cached_property
+    def computes(self) -> bool:
+        """Whether it adds names to a result: values looked up, derived, scored, or labels."""
+        return bool(self.lookups or self.derived or self.detectors or "labels" in self.uses)
 
     def selects(self, reading: Reading) -> bool:
         """Tell whether the flow wants a reading, from what never changes within a series."""

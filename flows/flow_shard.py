@@ -13,7 +13,7 @@ from flows.group_state import GroupState
 from flows.identity import effect_id, group_text
 from flows.slice import Looked, Slice
 from flows.triggers import Change
-from flows.triggers.trigger import EPISODE, NUMBER, SINCE, STREAK, seen
+from flows.triggers.trigger import CLEARED_AT, EPISODE, NUMBER, SINCE, STREAK, seen
 from flows.values import reading_values, window_outcome, window_values
 from flows.windows import LATE, WINDOWED, Closed, Place
 from gateway.store.effects import AlertChanged, Counted, Derived, Effect, Group, WindowClosed
@@ -34,6 +34,10 @@ class FlowShard:
         self._due: list[tuple[int, str]] = []
         self._noted: dict[str, int] = {}
         self._counted: set[tuple[str, str]] = set()
+        trigger = flow.trigger
+        self._silence = bool(trigger and trigger.silence)
+        self._timed = bool(trigger and not flow.windows and trigger.waits)
+        self._waits = bool(flow.windows) or self._silence or self._timed
         for key, state in groups.items():
             if flow.trigger and not state.trigger:  # the trigger came with a change of the flow
                 state.trigger = flow.trigger.new()
@@ -45,10 +49,10 @@ class FlowShard:
         Reading by reading, so that nothing hangs on how many came in one row.
         """
         key, flow = group_text(group), self.flow
-        state = self._state(key, group)
+        state = self.groups.get(key) or self._state(key, group)
         if "labels" in flow.uses:
             state.labels = dict(reading.labels)
-        if flow.trigger and flow.trigger.silence:
+        if self._silence:
             yield from self._hear(state, reading, row)
         evidence = reading.received if row.live else min(reading.ts, reading.received)
         place = (
@@ -56,7 +60,8 @@ class FlowShard:
             if flow.windows
             else self._take_alone(state, reading, evidence, row)
         )
-        self._touched[key] = None
+        if self._waits:
+            self._touched[key] = None
         self.count(reading.device, place)
 
     def look(self, looked: Looked, reading: Reading) -> None:
@@ -89,7 +94,8 @@ class FlowShard:
         window, said = state.window, min(reading.ts, reading.received)
         if said > window[BASE] + row.clock - window[BASE_CLOCK]:
             window[BASE], window[BASE_CLOCK] = said, row.clock
-        yield from self._pass_time(state, row)
+        if self._timed:
+            yield from self._pass_time(state, row)
         if reading.ts < window[DECIDED]:
             return LATE
         window[DECIDED] = reading.ts
@@ -110,7 +116,8 @@ class FlowShard:
             state = self.groups[key]
             if self.flow.windows:
                 yield from self._close(state, row)
-            yield from self._pass_time(state, row)
+            if self._silence or self._timed:
+                yield from self._pass_time(state, row)
             self._note_due(key, state)
 
     def _ready(self, clock: int) -> Iterator[str]:
@@ -137,9 +144,9 @@ class FlowShard:
         flow, found = self.flow, []
         if flow.windows:
             found.append(flow.windows.due(state.window))
-        if flow.trigger and flow.trigger.silence:
+        if flow.trigger and self._silence:
             found.append(flow.trigger.silence_due(state.trigger))
-        elif flow.trigger and not flow.windows and (time := flow.trigger.due(state.trigger)) is not None:
+        elif flow.trigger and self._timed and (time := flow.trigger.due(state.trigger)) is not None:
             found.append(max(state.window[BASE_CLOCK], state.window[BASE_CLOCK] + time - state.window[BASE]))
         return min((due for due in found if due is not None), default=None)
 
@@ -175,16 +182,16 @@ class FlowShard:
         yield from self._republish(state, values, reading.ts, at)
         if flow.trigger:
             yield from self._evaluate(state, values, since=reading.ts, time=reading.ts, fresh_until=evidence, at=at)
-        if flow.uses & {"prev", "elapsed"}:
+        if flow.remembers:
             kept = {name: values[name] for name in ("value", *flow.derived, *flow.detectors)}
             state.before = {"time": reading.ts, "values": kept}
 
     def _evaluate(self, state: GroupState, values: dict[str, Any], *, since: int, time: int, fresh_until: int, at: int) -> Iterator[Effect]:
         trigger = self.flow.trigger
         assert trigger is not None
-        before = seen(state.trigger)
+        before = state.trigger[:]
         change = trigger.step(state.trigger, values, since=since, time=time)
-        if trigger.silence or (not self.flow.windows and trigger.due(state.trigger) is not None):
+        if self._silence or (self._timed and trigger.due(state.trigger) is not None):
             state.last = values
         if change:
             yield from self._changed(state, change, values, before, time=time, fresh_until=fresh_until, at=at)
@@ -193,7 +200,7 @@ class FlowShard:
         trigger = self.flow.trigger
         assert trigger is not None
         yield from self._pass_time(state, row)
-        before = seen(state.trigger)
+        before = state.trigger[:]
         change = trigger.hear(state.trigger, clock=row.clock, at=reading.received)
         if change:
             values = {**state.last, **dict(state.group)}
@@ -201,11 +208,10 @@ class FlowShard:
 
     def _pass_time(self, state: GroupState, row: Slice) -> Iterator[Effect]:
         """Raise or clear what has waited long enough, by the time that has passed."""
-        flow, trigger = self.flow, self.flow.trigger
-        if trigger is None or (flow.windows and not trigger.silence):
-            return
-        before = seen(state.trigger)
-        if trigger.silence:
+        trigger = self.flow.trigger
+        assert trigger is not None
+        before = state.trigger[:]
+        if self._silence:
             change = trigger.fall_silent(state.trigger, row.clock)
         else:
             change = trigger.pass_to(state.trigger, state.window[BASE] + row.clock - state.window[BASE_CLOCK])
@@ -217,7 +223,7 @@ class FlowShard:
             yield from self._changed(state, change, values, before, time=time, fresh_until=fresh_until, at=row.at)
 
     def _changed(
-        self, state: GroupState, change: Change, values: dict[str, Any], before: dict[str, Any], *, time: int, fresh_until: int, at: int
+        self, state: GroupState, change: Change, values: dict[str, Any], before: list[Any], *, time: int, fresh_until: int, at: int
     ) -> Iterator[Effect]:
         flow, trigger, now = self.flow, self.flow.trigger, state.trigger
         assert trigger is not None
@@ -234,9 +240,9 @@ class FlowShard:
                 "values": values,
                 "since": now[SINCE],
                 "raised": now[EPISODE],
-                "held": before["held"] if change == "cleared" else now[STREAK],
-                "last_clear": before["last_clear"],
-                "before": before,
+                "held": before[STREAK] if change == "cleared" else now[STREAK],
+                "last_clear": before[CLEARED_AT] or None,
+                "before": seen(before),
                 "after": seen(now),
             },
             time=time,

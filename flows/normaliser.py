@@ -44,6 +44,8 @@ Item = tuple[str, Slice | RowPart]
 """What the source emits: `store` with its part of a row, and a shard's key with a slice of it."""
 STORE = "store"
 _SECOND = 1_000_000_000
+_RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Flag.OVERSIZE)
+"""As plain numbers: an IntFlag takes longer to look at than a message to count."""
 _ASK_AGAIN = 60 * _SECOND
 _MOST_ASKED = 10_000
 _VERSION = 2
@@ -173,20 +175,20 @@ class Normaliser:
     def _is_copy(self, row: Row, entry: Entry) -> bool:
         """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
         several = len(self._retained) > 1
-        return several and bool(entry.flags & Flag.RETAINED) and self._copies.has(row.connection, entry.topic, entry.payload)
+        return several and bool(entry.flags & _RETAINED) and self._copies.has(row.connection, entry.topic, entry.payload)
 
     def _take_entry(self, step: Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
         """Take a message as it was received then (epoch ns); with `keys`, only those of its values."""
-        if entry.flags & Flag.REPEATED:
+        if entry.flags & _REPEATED:
             self._tally.outcome("", "duplicates")
             return Ignored("it was delivered before")
-        retained = bool(entry.flags & Flag.RETAINED)
+        retained = bool(entry.flags & _RETAINED)
         policy = self._policy(entry.topic) if retained else "process"
         message = Message(entry.topic, entry.payload, received, policy == "state")
         if policy == "ignore":
             self._tally.outcome("", "ignored")
             return Ignored("it is retained, and its topic's retained messages are ignored")
-        if entry.flags & Flag.OVERSIZE:
+        if entry.flags & _OVERSIZE:
             return self._dead(
                 step, message, DeadLetter("the payload is larger than limits.payload; only its head was kept"), flags=Flag.OVERSIZE
             )

@@ -35,12 +35,12 @@ class ReadingsFile:
     are ISO (UTC where they name no zone) or epoch numbers, in s, ms, µs or ns by their size. An empty value is none: its line gives no
     reading. A unit that the vocabulary knows becomes the metric's own, as a device's does.
 
-    While it is read, `done` is the part of the file that has been; `read` counts its readings, `unread` the messages that gave none.
+    While it is read, `done` is the part of the file that has been, and `unread` counts the messages that gave no reading.
     """
 
     def __init__(self, path: Path, catalogue: Catalogue, *, device: str | None = None, metric: str | None = None) -> None:
         """Open nothing yet. `device` (default: the file's stem) and `metric` are those of lines that name none."""
-        self.done, self.read, self.unread = 0.0, 0, 0
+        self.done, self.unread = 0.0, 0
         self._path, self._catalogue = path, catalogue
         self._device, self._metric = device or path.stem, metric
         self._series: dict[Any, FileSeries] = {}
@@ -49,9 +49,8 @@ class ReadingsFile:
         """Read the file; InputError at the first line that cannot be read, OSError where there is no such file."""
         size = self._path.stat().st_size
         with self._path.open("rb") as raw, TextIOWrapper(raw, "utf-8-sig", errors="surrogateescape", newline="") as lines:
-            for reading in self._json_lines(lines) if self._path.suffix == ".jsonl" else self._csv(lines):
-                self.read += 1
-                if not self.read % _READINGS_BETWEEN_LOOKS:
+            for number, reading in enumerate(self._json_lines(lines) if self._path.suffix == ".jsonl" else self._csv(lines), 1):
+                if not number % _READINGS_BETWEEN_LOOKS:
                     self.done = raw.tell() / size
                 yield reading
 

@@ -167,9 +167,9 @@ class Rules:
                     yield Problem(("aggregate", name), message, offset=text.index(metric, text.index("(")), show=False)
 
     def _while(self) -> Iterator[Problem]:
-        text, groups = self._at("window", "while"), self._group_scope()
-        if isinstance(text, str) and groups is not None:
-            scope: Scope = {**groups, **self._metric_scope(), "value": _ANYTHING, "metric": (TEXT,)}
+        text = self._at("window", "while")
+        if isinstance(text, str):
+            scope: Scope = {**self._metric_scope(), "value": _ANYTHING, "metric": (TEXT,)}
             yield from _placed(("window", "while"), expressions.check(text, scope))
 
     def _derived(self) -> Iterator[Problem]:

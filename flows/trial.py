@@ -2,24 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
+import msgspec
+
+from devices.catalogue import Catalogue
 from devices.reading import Reading
 from flows.backtest import play
-from flows.cases import CASE_START, Case, CaseReading, ExpectedAlert, ExpectedCommand, ExpectedWindow
+from flows.cases import CASE_START, Case, CaseReading, ExpectedAlert, ExpectedCommand, ExpectedReading, ExpectedWindow
 from flows.flow import Flow
-from gateway.store.effects import AlertChanged, CommandRequested, Effect, WindowClosed
+from flows.readings_file import ReadingsFile
+from gateway.store.effects import AlertChanged, CommandRequested, Derived, Effect, WindowClosed
 
 _SECOND = 1_000_000_000
+_LONGEST = 10_000 * 3600  # s that a clock of four digits for hours reaches
+
+
+class Compared(NamedTuple):
+    """What a test expects at one place, and what it got there; None for nothing."""
+
+    what: str
+    expected: str | None
+    got: str | None
+    same: bool
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected or 'none'}, got {self.got or 'none'}"
 
 
 def effects_of(flow: Flow, case: Case) -> list[Effect]:
     """Give what follows from a test's readings on the test's clock: see `flows.backtest.play`."""
-    return list(play([flow], (_reading(said, case.labels.get(said.device, {})) for said in case.readings)))
+    return list(play([flow], _readings(flow, case), until=case.until))
 
 
-def _reading(said: CaseReading, labels: dict[str, str]) -> Reading:
+def _readings(flow: Flow, case: Case) -> Iterator[Reading]:
+    if case.readings_file is None:
+        yield from (_reading(said, case.labels.get(said.device, {})) for said in case.readings or ())
+        return
+    metric = flow.spec.select.metrics[0]
+    for reading in ReadingsFile(case.readings_file, Catalogue(), metric=metric):
+        labels = case.labels.get(reading.device)
+        yield reading if labels is None else msgspec.structs.replace(reading, labels={**reading.labels, **labels})
+
+
+def _reading(said: CaseReading, labels: Mapping[str, str]) -> Reading:
     return Reading(
         device=said.device,
         metric=said.metric,
@@ -35,37 +63,48 @@ def _reading(said: CaseReading, labels: dict[str, str]) -> Reading:
     )
 
 
-def failures(flow: Flow, case: Case) -> list[str]:
-    """Say what a test expected and did not get; an empty list where it passes.
+def compare(flow: Flow, case: Case) -> list[Compared]:
+    """Run a test, and hold what it expects against what it got.
 
-    Commands and alerts are expected completely and in order; windows among those that close.
+    Commands, alerts and republished readings are expected completely and in order; windows among those that close.
     """
     effects = effects_of(flow, case)
-    expect, wrong = case.expect, []
-    if expect.commands is not None:
-        wrong += _in_order("command", expect.commands, [e for e in effects if isinstance(e, CommandRequested)], _is_command, _command_text)
-    if expect.alerts is not None:
-        wrong += _in_order("alert", expect.alerts, [e for e in effects if isinstance(e, AlertChanged)], _is_alert, _alert_text)
-    windows = [e for e in effects if isinstance(e, WindowClosed)]
-    for wanted in expect.windows or ():
-        if not any(_is_window(wanted, got) for got in windows):
-            near = [_window_text(w) for w in windows if wanted.end in (None, w.end) and wanted.start in (None, w.start)]
-            wrong.append(f"expected {_expected_window_text(wanted)}, got {', '.join(near) or 'no such window'}")
-    return wrong
+    expect, found = case.expect, list[Compared]()
+    for what, wanted, kind, same, text in (
+        ("command", expect.commands, CommandRequested, _is_command, _command_text),
+        ("alert", expect.alerts, AlertChanged, _is_alert, _alert_text),
+        ("republished", expect.republished, Derived, _is_derived, _derived_text),
+    ):
+        if wanted is not None:
+            found += _in_order(what, wanted, [effect for effect in effects if isinstance(effect, kind)], same, text)
+    windows = [effect for effect in effects if isinstance(effect, WindowClosed)]
+    return found + [_among(number, wanted, windows) for number, wanted in enumerate(expect.windows or (), 1)]
+
+
+def failures(flow: Flow, case: Case) -> list[str]:
+    """Say what a test expected and did not get; an empty list where it passes."""
+    return [str(one) for one in compare(flow, case) if not one.same]
 
 
 def _in_order(
     what: str, expected: Sequence[Any], got: Sequence[Any], same: Callable[[Any, Any], bool], text: Callable[[Any], str]
-) -> list[str]:
-    wrong = [
-        f"{what} {number}: expected {text(wanted)}, got {text(found)}"
-        for number, (wanted, found) in enumerate(zip(expected, got, strict=False), 1)
-        if not same(wanted, found)
-    ]
-    wrong += [f"{what} {number}: expected {text(wanted)}, got none" for number, wanted in enumerate(expected[len(got) :], len(got) + 1)]
-    return wrong + [
-        f"{what} {number}: expected none, got {text(found)}" for number, found in enumerate(got[len(expected) :], len(expected) + 1)
-    ]
+) -> Iterator[Compared]:
+    for place in range(max(len(expected), len(got))):
+        wanted = expected[place] if place < len(expected) else None
+        found = got[place] if place < len(got) else None
+        yield Compared(
+            f"{what} {place + 1}",
+            None if wanted is None else text(wanted),
+            None if found is None else text(found),
+            wanted is not None and found is not None and same(wanted, found),
+        )
+
+
+def _among(number: int, wanted: ExpectedWindow, windows: Sequence[WindowClosed]) -> Compared:
+    same = [window for window in windows if _is_window(wanted, window)]
+    near = same or [window for window in windows if wanted.end in (None, window.end) and wanted.start in (None, window.start)]
+    got = ", ".join(_window_text(window) for window in near) or None
+    return Compared(f"window {number}", _expected_window_text(wanted), got, same=bool(same))
 
 
 def _is_command(wanted: ExpectedCommand, got: CommandRequested) -> bool:
@@ -73,7 +112,24 @@ def _is_command(wanted: ExpectedCommand, got: CommandRequested) -> bool:
 
 
 def _is_alert(wanted: ExpectedAlert, got: AlertChanged) -> bool:
-    return wanted.state == got.state and wanted.at in (None, got.at) and wanted.message in (None, got.message)
+    group = dict(got.group)
+    return (
+        wanted.state == got.state
+        and wanted.at in (None, got.at)
+        and wanted.message in (None, got.message)
+        and wanted.severity in (None, got.severity)
+        and all(group.get(name) == value for name, value in (wanted.group or {}).items())
+    )
+
+
+def _is_derived(wanted: ExpectedReading, got: Derived) -> bool:
+    return (
+        wanted.metric == got.metric
+        and _equal(got.value, wanted.value)
+        and wanted.device in (None, got.device)
+        and wanted.unit in (None, got.unit)
+        and wanted.at in (None, got.at)
+    )
 
 
 def _is_window(wanted: ExpectedWindow, got: WindowClosed) -> bool:
@@ -98,7 +154,16 @@ def _command_text(command: ExpectedCommand | CommandRequested) -> str:
 
 
 def _alert_text(alert: ExpectedAlert | AlertChanged) -> str:
-    return f"{alert.state}{_at(alert.at)}{f' {alert.message!r}' if alert.message is not None else ''}"
+    group = f" {dict(alert.group)}" if alert.group else ""
+    said = "" if alert.message is None else f" {alert.message!r}"
+    severity = "" if alert.severity is None else f" ({alert.severity})"
+    return f"{alert.state}{_at(alert.at)}{group}{said}{severity}"
+
+
+def _derived_text(derived: ExpectedReading | Derived) -> str:
+    unit = "" if derived.unit is None else f" {derived.unit}"
+    device = "" if derived.device is None else f"{derived.device} "
+    return f"{device}{derived.metric} {derived.value!r}{unit}{_at(derived.at)}"
 
 
 def _window_text(window: WindowClosed) -> str:
@@ -115,11 +180,13 @@ def _at(time: int | None) -> str:
 
 
 def clock_text(time: int) -> str:
-    """Write a time on a test's clock.
+    """Write a time on a test's clock, or, where that does not reach so far, as ISO 8601.
 
-    >>> clock_text(CASE_START + 130 * 10**9)
-    '00:02:10'
+    >>> clock_text(CASE_START + 130 * 10**9), clock_text(CASE_START - 10**9)
+    ('00:02:10', '2025-12-31T23:59:59Z')
     """
     seconds, rest = divmod(time - CASE_START, _SECOND)
+    if not 0 <= seconds < _LONGEST:
+        return f"{datetime.fromtimestamp(time // _SECOND, tz=UTC):%Y-%m-%dT%H:%M:%SZ}"
     fraction = f"{rest / _SECOND:.9f}".rstrip("0")[1:] if rest else ""
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"

@@ -21,16 +21,18 @@ def window_values(flow: Flow, state: GroupState, shared: dict[str, list[Any]], c
     values: Values = {**dict(state.group), **closed.values}
     if not closed.readings:
         return values
-    _add_surroundings(flow, state, shared, values, closed.end)
-    values["prev"] = state.before.get("values", {}) if first else {}
-    _compute(flow, state, values, learn=first)
-    if "prev" not in flow.uses:
-        del values["prev"]
+    if flow.remembers:
+        values["prev"] = state.before.get("values", {}) if first else {}
+    if flow.computes:
+        _add_surroundings(flow, state, shared, values, closed.end)
+        _compute(flow, state, values, learn=first)
     return values
 
 
 def window_outcome(flow: Flow, closed: Closed, values: Values) -> dict[str, float | str | bool | None]:
     """Give what a window is kept with: its aggregates, derived values and scores."""
+    if not flow.derived and not flow.detectors:
+        return closed.values
     return closed.values | {name: values.get(name) for name in (*flow.derived, *flow.detectors)}
 
 
@@ -48,11 +50,12 @@ def reading_values(flow: Flow, state: GroupState, shared: dict[str, list[Any]], 
         "channel": reading.channel,
         "labels": dict(reading.labels),
     }
-    if flow.uses & {"prev", "elapsed"}:
+    if flow.remembers:
         values["prev"] = state.before.get("values", {})
         values["elapsed"] = (reading.ts - state.before["time"]) / 1e9 if state.before else None
-    _add_surroundings(flow, state, shared, values, reading.ts)
-    _compute(flow, state, values, learn=True)
+    if flow.computes:
+        _add_surroundings(flow, state, shared, values, reading.ts)
+        _compute(flow, state, values, learn=True)
     return values
 
 

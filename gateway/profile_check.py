@@ -35,10 +35,10 @@ _ALSO: Final[dict[str | None, frozenset[str]]] = {
 
 
 class FailedTest(NamedTuple):
-    """One thing that is not as a sample (or a flow's test) says: where that stands, what it is called, and what was wrong."""
+    """One thing that is not as a sample says: where that stands, what it is called, and what was wrong."""
 
     file: str
-    line: int | None
+    line: int
     kind: str
     test: str
     message: str

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,23 @@ def _file(value: Any, info: ValidationInfo) -> Path:
 
 
 Text = Annotated[str, Field(min_length=1)]
-File = Annotated[Path, BeforeValidator(_file)]
-Whole = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-ListenOn = Annotated[Listen, BeforeValidator(Listen.parse)]
-BrokerUrl = Annotated[str, BeforeValidator(_broker_url)]
-HttpUrl = Annotated[str, BeforeValidator(_http_url)]
-Site = Annotated[str, BeforeValidator(_site)]
+File = Annotated[Path, BeforeValidator(_file), WithJsonSchema({"type": "string", "minLength": 1})]
+Whole = Annotated[int, Field(ge=1), BeforeValidator(_whole)]
+ListenOn = Annotated[
+    Listen, BeforeValidator(Listen.parse), WithJsonSchema({"type": "string", "pattern": r":\d{1,5}$|\$\{", "examples": ["127.0.0.1:8080"]})
+]
+BrokerUrl = Annotated[
+    str,
+    BeforeValidator(_broker_url),
+    WithJsonSchema(
+        {"type": "string", "pattern": r"^embedded$|^(mqtts?|wss?)://|\$\{", "examples": ["embedded", "mqtt://broker.local:1883"]}
+    ),
+]
+HttpUrl = Annotated[
+    str,
+    BeforeValidator(_http_url),
+    WithJsonSchema({"type": "string", "pattern": r"^https?://|\$\{", "examples": ["http://influxdb:8086"]}),
+]
+Site = Annotated[str, BeforeValidator(_site), WithJsonSchema({"type": "string", "minLength": 1, "pattern": r"^[^/+#%]*$"})]
 TopicFilter = Annotated[str, BeforeValidator(_topic_filter)]
 Qos = Annotated[Literal[0, 1], BeforeValidator(_whole)]

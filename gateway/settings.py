@@ -39,25 +39,32 @@ def secret(path: Path) -> str:
 class Subscription(Checked):
     """What is taken in. Retained ones: `state` learns but lets none into a window, `ignore` drops them, `process` takes them as live."""
 
-    topic: TopicFilter = "#"
-    qos: Qos = 1
-    retained: Literal["state", "ignore", "process"] = "state"
+    topic: TopicFilter = Field(default="#", description="What is taken in: a topic filter.")
+    qos: Qos = Field(default=1, description="How surely the broker delivers it: 1 comes at least once, 0 at most once.")
+    retained: Literal["state", "ignore", "process"] = Field(
+        default="state",
+        description="Retained messages: `state` learns from them but lets none into a window, `ignore` drops them, `process` takes them as live.",
+    )
 
 
 class Broker(Checked):
     """The MQTT broker: an embedded one that listens on `listen`, or one of yours at `url`."""
 
-    url: BrokerUrl = "embedded"
-    username: Text | None = None
-    password_file: File | None = None
-    ca_file: File | None = None
-    cert_file: File | None = None
-    key_file: File | None = None
-    client_id: Text | None = None
-    listen: ListenOn = Listen("127.0.0.1", 1883)
-    engine: Literal["auto", "mosquitto", "amqtt"] = "auto"
-    subscribe: Annotated[tuple[Subscription, ...], Field(min_length=1)] = (Subscription(),)
-    keepalive: Duration = 30 * SECOND
+    url: BrokerUrl = Field(default="embedded", description="`embedded` starts a broker of its own; else the address of yours.")
+    username: Text | None = Field(default=None, description="Who the gateway is at the broker, and who may come in to the embedded one.")
+    password_file: File | None = Field(default=None, description="A file that holds the password.")
+    ca_file: File | None = Field(default=None, description="Who signed the broker's certificate; without it the system's list decides.")
+    cert_file: File | None = Field(default=None, description="A certificate of our own.")
+    key_file: File | None = Field(default=None, description="Its key.")
+    client_id: Text | None = Field(default=None, description="The name of the session at the broker; without it sluice- and the site.")
+    listen: ListenOn = Field(default=Listen("127.0.0.1", 1883), description="Where the embedded broker listens.")
+    engine: Literal["auto", "mosquitto", "amqtt"] = Field(
+        default="auto", description="Which broker is embedded; auto: mosquitto where it is installed."
+    )
+    subscribe: Annotated[tuple[Subscription, ...], Field(min_length=1, description="What is taken in.")] = (Subscription(),)
+    keepalive: Duration = Field(
+        default=30 * SECOND, description="How long the connection may be silent before it is asked for a sign of life."
+    )
 
     @property
     def embedded(self) -> bool:
@@ -88,12 +95,12 @@ class Broker(Checked):
 class InfluxDB(Checked):
     """An InfluxDB 2, or any server with its v2 write API. `tags` names the labels that become tags of readings."""
 
-    url: HttpUrl
-    org: Text
-    bucket: Text
-    token_file: File | None = None
-    batch: Whole = 5_000
-    tags: tuple[Text, ...] = ()
+    url: HttpUrl = Field(description="Its address.")
+    org: Text = Field(description="Its organisation.")
+    bucket: Text = Field(description="Its bucket.")
+    token_file: File | None = Field(default=None, description="A file that holds the token.")
+    batch: Whole = Field(default=5_000, description="How many points go in one request at most.")
+    tags: tuple[Text, ...] = Field(default=(), description="Labels of devices that become tags of their readings.")
 
     @property
     def token(self) -> str:
@@ -110,16 +117,19 @@ class InfluxDB(Checked):
 class Console(Checked):
     """The web page."""
 
-    listen: ListenOn = Listen("127.0.0.1", 8080)
+    listen: ListenOn = Field(default=Listen("127.0.0.1", 8080), description="Where the web page is. It asks for no password.")
 
 
 class Journal(Checked):
     """The record of every message. It may grow to `keep` (ns) and `max_size` (bytes); a batch may wait for more for `linger` (ns)."""
 
-    durability: Literal["strict", "batched"] = "strict"
-    linger: Duration = 0
-    keep: PositiveDuration = 24 * 3_600 * SECOND
-    max_size: Size = 2**30
+    durability: Literal["strict", "batched"] = Field(
+        default="strict",
+        description="strict acknowledges a message once it is on the disk; batched may lose the last moments before a power cut.",
+    )
+    linger: Duration = Field(default=0, description="How long a batch may wait for more messages; 50ms spares an SD card.")
+    keep: PositiveDuration = Field(default=24 * 3_600 * SECOND, description="How far back the journal reaches, by time.")
+    max_size: Size = Field(default=2**30, description="How far back the journal reaches, by size.")
 
     def rules(self) -> Iterator[Problem]:
         """Hold what a journal can work with."""
@@ -132,33 +142,37 @@ class Journal(Checked):
 class History(Checked):
     """Which raw readings the store keeps, and how long (ns) it keeps anything."""
 
-    raw: Literal["all", "changes", "none"] = "all"
-    keep: PositiveDuration = 30 * 86_400 * SECOND
+    raw: Literal["all", "changes", "none"] = Field(
+        default="all", description="Which readings the store keeps: all, only those that differ from the one before, or none."
+    )
+    keep: PositiveDuration = Field(default=30 * 86_400 * SECOND, description="How long the store keeps anything.")
 
 
 class Publish(Checked):
     """What is published beside windows, alerts and commands."""
 
-    readings: bool = False
+    readings: bool = Field(default=False, description="Also publish every reading.")
 
 
 class Flows(Checked):
     """How often (ns) the flows' state is kept."""
 
-    snapshot: PositiveDuration = 30 * SECOND
+    snapshot: PositiveDuration = Field(
+        default=30 * SECOND, description="How often the state of the flows is kept; a restart reads the journal again from there."
+    )
 
 
 class Health(Checked):
     """Where to answer whether all is well."""
 
-    listen: ListenOn
+    listen: ListenOn = Field(description="Where to answer a supervisor that asks whether all is well.")
 
 
 class Limits(Checked):
     """What one message (bytes), and how many series, may ask of the machine."""
 
-    payload: Size = 256 * 2**10
-    series: Whole = 250_000
+    payload: Size = Field(default=256 * 2**10, description="A longer payload is a dead letter.")
+    series: Whole = Field(default=250_000, description="How many series are looked after.")
 
     def rules(self) -> Iterator[Problem]:
         """Hold what MQTT can carry."""
@@ -169,16 +183,16 @@ class Limits(Checked):
 class Settings(Checked):
     """All of `config/gateway.yaml`. Durations are ns, sizes bytes, paths absolute."""
 
-    site: Site = "site-1"
-    broker: Broker = Broker()
-    influxdb: InfluxDB | None = None
-    console: Console = Console()
-    journal: Journal = Journal()
-    history: History = History()
-    publish: Publish = Publish()
-    flows: Flows = Flows()
-    health: Health | None = None
-    limits: Limits = Limits()
+    site: Site = Field(default="site-1", description="The name of this place: a level of every topic and a tag of every point.")
+    broker: Broker = Field(default=Broker(), description="The MQTT broker.")
+    influxdb: InfluxDB | None = Field(default=None, description="InfluxDB 2 as a second home of everything that is stored.")
+    console: Console = Field(default=Console(), description="The web page.")
+    journal: Journal = Field(default=Journal(), description="The record of every message.")
+    history: History = Field(default=History(), description="What the store keeps.")
+    publish: Publish = Field(default=Publish(), description="What is published beside windows, alerts and commands.")
+    flows: Flows = Field(default=Flows(), description="How the flows run.")
+    health: Health | None = Field(default=None, description="Where to answer whether all is well.")
+    limits: Limits = Field(default=Limits(), description="What one message, and how many series, may ask of the machine.")
 
     @property
     def client_id(self) -> str:

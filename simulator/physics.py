@@ -27,22 +27,17 @@ class GreenhouseSpec(Checked):
     """A glass house in the sun with one fan. Real time, but small and light, so that it warms within seconds instead of within the hour."""
 
     kind: Literal["greenhouse"]
-    start: Air = Air(temperature=24.0, humidity=62.0)
-    outside: Air = Air(temperature=15.0, humidity=65.0)
-    sun: float = Field(default=22.0, ge=0)
-    """How many K above the outside the sun would heat it with the fan off."""
-    clouds: float = Field(default=0.03, ge=0, le=1)
-    """How far the sun wavers, as a part of itself."""
-    transpiration: float = Field(default=13.7, ge=0)
-    """How many g/m³ of water the plants would add to the outside air with the fan off."""
-    inertia: PositiveDuration = 22 * SECOND
-    """How long until 63 % of a change has come about, fan off."""
-    ventilation: float = Field(default=1.8, ge=0)
-    """How many times the losses of the closed house the fan adds to them."""
-    fan_power: float = Field(default=370.0, ge=0)
-    """W."""
-    base_power: float = Field(default=120.0, ge=0)
-    """W that are drawn whether or not the fan runs."""
+    start: Air = Field(default=Air(temperature=24.0, humidity=62.0), description="The air inside at first.")
+    outside: Air = Field(default=Air(temperature=15.0, humidity=65.0), description="The air outside.")
+    sun: float = Field(default=22.0, ge=0, description="How many K above the outside the sun would heat it with the fan off.")
+    clouds: float = Field(default=0.03, ge=0, le=1, description="How far the sun wavers, as a part of itself.")
+    transpiration: float = Field(
+        default=13.7, ge=0, description="How many g/m³ of water the plants would add to the outside air with the fan off."
+    )
+    inertia: PositiveDuration = Field(default=22 * SECOND, description="How long until 63 % of a change has come about, fan off.")
+    ventilation: float = Field(default=1.8, ge=0, description="How many times the losses of the closed house the fan adds to them.")
+    fan_power: float = Field(default=370.0, ge=0, description="W.")
+    base_power: float = Field(default=120.0, ge=0, description="W that are drawn whether or not the fan runs.")
 
 
 def relax(now: float, target: float, *, time: float, inertia: float) -> float:

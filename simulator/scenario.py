@@ -46,19 +46,15 @@ Name = Annotated[str, AfterValidator(_name)]
 class DeviceSpec(Checked):
     """One device: its name, its dialect, what it measures and how often, and which actuator of the physics it is."""
 
-    name: Name
-    dialect: Annotated[str, AfterValidator(_dialect)]
-    every: PositiveDuration = SECOND
-    metrics: dict[str, SignalSpec] = Field(default_factory=dict)
-    acts: str | None = None
-    timezone: Annotated[str, AfterValidator(_offset)] = "+00:00"
-    """Tasmota only: what its clock shows."""
-    timestamps: Timestamps = "iso"
-    """Plain JSON only: how it says when."""
-    answers: bool = True
-    """False: an actuator that hears no command."""
-    drop_commands: int = Field(default=0, ge=0)
-    """An actuator that misses so many commands before it hears one."""
+    name: Name = Field(description="Its name: a level of its topics.")
+    dialect: Annotated[str, AfterValidator(_dialect)] = Field(description="What it speaks.")
+    every: PositiveDuration = Field(default=SECOND, description="How often it reports.")
+    metrics: dict[str, SignalSpec] = Field(default_factory=dict, description="What it measures, each a sum of parts.")
+    acts: str | None = Field(default=None, description="Which actuator of the physics it is.")
+    timezone: Annotated[str, AfterValidator(_offset)] = Field(default="+00:00", description="Tasmota only: what its clock shows.")
+    timestamps: Timestamps = Field(default="iso", description="Plain JSON only: how it says when.")
+    answers: bool = Field(default=True, description="False: an actuator that hears no command.")
+    drop_commands: int = Field(default=0, ge=0, description="An actuator that misses so many commands before it hears one.")
 
     def rules(self) -> Iterator[Problem]:
         if not self.metrics and self.acts is None:
@@ -93,11 +89,11 @@ class DeviceSpec(Checked):
 class Scenario(Checked):
     """A fleet and the world that it measures."""
 
-    name: Name
-    about: str = ""
-    seed: int = 1
-    physics: GreenhouseSpec | None = None
-    devices: list[DeviceSpec] = Field(min_length=1)
+    name: Name = Field(description="The scenario's name.")
+    about: str = Field(default="", description="A sentence for people.")
+    seed: int = Field(default=1, description="The same seed gives the same values.")
+    physics: GreenhouseSpec | None = Field(default=None, description="The world that is measured.")
+    devices: list[DeviceSpec] = Field(min_length=1, description="The fleet.")
 
     def rules(self) -> Iterator[Problem]:
         names: set[str] = set()

@@ -56,39 +56,37 @@ def _clock(written: str) -> str:
 class Daily(Checked):
     """A curve that repeats every day (UTC): highest at `peak`, lowest twelve hours later."""
 
-    amplitude: float
-    peak: Annotated[str, AfterValidator(_clock)] = "14:00"
+    amplitude: float = Field(description="How far it goes up and down.")
+    peak: Annotated[str, AfterValidator(_clock)] = Field(default="14:00", description="The time of day (UTC) when it is highest.")
 
 
 class Walk(Checked):
     """A random walk: at every reading it moves by about `step`, and never further than `limit` from where it began."""
 
-    step: float = Field(gt=0)
-    limit: float = Field(gt=0)
+    step: float = Field(gt=0, description="By how much it moves at every reading.")
+    limit: float = Field(gt=0, description="How far from its beginning it goes at most.")
 
 
 class Steps(Checked):
     """Values that come one after the other, each for `every`, over and over. All true/false makes an on/off signal."""
 
-    values: list[bool] | list[float] = Field(min_length=1)
-    every: PositiveDuration
+    values: list[bool] | list[float] = Field(min_length=1, description="The values; all true and false make an on/off signal.")
+    every: PositiveDuration = Field(description="How long each lasts.")
 
 
 class SignalSpec(Checked):
     """One signal: the sum of the parts that are named. `measures` is a quantity of the scenario's physics that it follows."""
 
-    measures: str | None = None
-    base: float = 0.0
-    daily: Daily | None = None
-    drift: float = 0.0
-    """Per hour."""
-    walk: Walk | None = None
-    steps: Steps | None = None
-    noise: float = Field(default=0.0, ge=0)
-    """Standard deviation."""
-    low: float | None = None
-    high: float | None = None
-    decimals: int = Field(default=2, ge=0, le=9)
+    measures: str | None = Field(default=None, description="A quantity of the physics that it follows.")
+    base: float = Field(default=0.0, description="A constant.")
+    daily: Daily | None = Field(default=None, description="A curve that repeats every day.")
+    drift: float = Field(default=0.0, description="How much it moves in an hour.")
+    walk: Walk | None = Field(default=None, description="A random walk.")
+    steps: Steps | None = Field(default=None, description="Values that come one after the other.")
+    noise: float = Field(default=0.0, ge=0, description="The standard deviation of what is added at random.")
+    low: float | None = Field(default=None, description="It is never below.")
+    high: float | None = Field(default=None, description="It is never above.")
+    decimals: int = Field(default=2, ge=0, le=9, description="Digits after the point.")
 
     @property
     def on_off(self) -> bool:

@@ -7,7 +7,10 @@ import subprocess
 
 import pytest
 
+from devices.reading import Reading
 from gateway.status import read_up
+from gateway.store.effects import AlertChanged, ReadingKept
+from gateway.store.store import Store
 
 
 def publish(url, topic, payload, *, retain=False):
@@ -60,7 +63,46 @@ def test_check_exits_1_when_only_a_flows_own_test_fails(sluice):
         'tests:\n  - name: warm\n    readings: "00:00:01 t1 temperature 20"\n    expect: {windows: [{end: "00:00:10", warm: 21}]}\n'
     )
     out = sluice("check", "--config", str(sluice.config), code=1)
-    assert out.startswith("flows/f.yaml: test 'warm': expected window to 00:00:10 {'warm': 21}, got window to 00:00:10 revision 1")
+    head, _, row = out.splitlines()
+    assert head == "flows/f.yaml:7: test 'warm': 1 of 1 not as expected"
+    assert row.startswith("  ✗  window 1  window to 00:00:10 {'warm': 21}  window to 00:00:10 revision 1 {'warm': 20.0}")
+    (failed,) = sluice.json("check", code=1)["failed_tests"]
+    assert (failed["expected"], failed["message"]) == (
+        "window to 00:00:10 {'warm': 21}",
+        f"window 1: expected {failed['expected']}, got {failed['got']}",
+    )
+
+
+def test_check_warns_of_what_the_store_has_never_heard(sluice):
+    """A warning on stderr with its place, beside exit 0; in the JSON under its own key."""
+    (sluice.config / "flows" / "f.yaml").write_text(
+        "name: f\nselect: {metrics: [temprature]}\ngroup: []\nwindow: {kind: tumbling, length: 10s}\naggregate: {warm: mean(temprature)}\n"
+    )
+    assert sluice.json("check")["warnings"] == []
+    said = {"key": "temperature", "value": 20.0, "raw_value": 20.0, "ts": 1, "received": 1, "convention": "plain_json"}
+    with Store(sluice.data / "store.db") as store:
+        store.write([ReadingKept(1, Reading(device="shed", metric="temperature", **said))])
+    (warning,) = sluice.json("check")["warnings"]
+    assert (warning["file"], warning["line"], warning["column"]) == ("flows/f.yaml", 2, 20)
+    words = [sluice.command, "check", "--config", str(sluice.config), "--data", str(sluice.data)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == ""
+    assert done.stderr.startswith("flows/f.yaml:2:20: warning: nothing has ever published 'temprature'; did you mean 'temperature'?\n")
+
+
+def test_why_shows_what_stands_behind_an_alert(sluice):
+    """With --json one document; an id that the store does not know is one sentence and exit 1."""
+    why = {"rule": "value > 30.0", "values": {"value": 31.0}, "since": 1, "raised": 1, "held": 1, "last_clear": None}
+    alert = AlertChanged("a-1", "e-1", "gone", (("device", "shed"),), "raised", "warning", "hot", why, 1, 1)
+    with Store(sluice.data / "store.db") as store:
+        store.write([alert])
+    document = sluice.json("why", "a-1")
+    assert (document["kind"], document["alert"]["message"], document["readings"]["total"]) == ("alert", "hot", 0)
+    assert "value > 30.0" in sluice("why", "a-1", "--config", str(sluice.config), "--data", str(sluice.data))
+    words = [sluice.command, "why", "a-2", "--data", str(sluice.data)]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "a-2: the store has no alert, command, episode or window with this id\n"
 
 
 def test_commands_on_a_running_gateway(starter, until):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from flows.cases import Scalar
-from flows.flow_file.select import metric_name
+from flows.flow_file.select import MetricName
 from gateway.findings import Checked, PositiveDuration, Problem, duration_text
 
 _SECOND = 10**9
@@ -23,17 +23,19 @@ def _retries(value: Any) -> Any:
 class Confirm(Checked):
     """How long a device may take to report what it was told (ns), and how often it is told again."""
 
-    within: PositiveDuration = 10 * _SECOND
-    retries: Annotated[int, BeforeValidator(_retries), Field(ge=0, le=100)] = 3
+    within: PositiveDuration = Field(default=10 * _SECOND, description="How long the device may take to report it.")
+    retries: Annotated[int, Field(ge=0, le=100), BeforeValidator(_retries)] = Field(default=3, description="How often it is told again.")
 
 
 class CommandSpec(Checked):
     """A command; `expires` (ns) is how long after what gave rise to it it may still be sent."""
 
-    device: str = Field(min_length=1)
-    set: dict[str, Scalar] = Field(min_length=1)
-    confirm: Confirm = Confirm()
-    expires: PositiveDuration | None = None
+    device: str = Field(min_length=1, description="Who is told: a name, or a template of the group such as fan-{device}.")
+    set: dict[str, Scalar] = Field(min_length=1, description='What to set: {state: "ON"}.')
+    confirm: Confirm = Field(default=Confirm(), description="How long to wait for the device's report, and how often to try again.")
+    expires: PositiveDuration | None = Field(
+        default=None, description="How long after what gave rise to it the command may still be sent; a minute at least."
+    )
 
     @property
     def life(self) -> int:
@@ -49,13 +51,13 @@ class CommandSpec(Checked):
 class OnClear(Checked):
     """What the same device is told when the episode ends."""
 
-    set: dict[str, Scalar] = Field(min_length=1)
+    set: dict[str, Scalar] = Field(min_length=1, description='What to set: {state: "OFF"}.')
 
 
 class Republish(Checked):
     """A value that becomes a reading of its own, so that other flows can select it."""
 
-    metric: Annotated[str, BeforeValidator(metric_name)] = Field(description="The metric it becomes.")
+    metric: MetricName = Field(description="The metric it becomes.")
     value: str = Field(min_length=1, description="The value (CEL): a name, or more.")
     device: str | None = Field(
         default=None, min_length=1, description="Whose it becomes; without it the group's device, else the flow's name."
@@ -66,10 +68,10 @@ class Republish(Checked):
 class Action(Checked):
     """One item of `do:`: a command, with what undoes it; the text of the alert; or a value republished as a metric."""
 
-    command: CommandSpec | None = None
-    on_clear: OnClear | None = None
+    command: CommandSpec | None = Field(default=None, description="What a device is told when the episode begins.")
+    on_clear: OnClear | None = Field(default=None, description="What the command's device is told when the episode ends.")
     alert: str | None = Field(default=None, description="The alert's text, with values: {device} at {warm:.1f} °C.")
-    republish: Republish | None = None
+    republish: Republish | None = Field(default=None, description="A value that becomes a reading of its own.")
 
     def rules(self) -> Iterator[Problem]:
         """Let an item be one thing."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from devices import vocabulary
 from gateway.findings import Checked, PositiveDuration
@@ -19,10 +19,18 @@ def metric_name(value: Any) -> str:
     return value
 
 
+MetricName = Annotated[
+    str,
+    BeforeValidator(metric_name),
+    # The known ones by name, so that editors offer them.
+    WithJsonSchema({"anyOf": [{"enum": sorted(vocabulary.METRICS)}, {"type": "string", "pattern": r"^[^A-Z\s./-]+$|\$\{"}]}),
+]
+
+
 class Select(Checked):
     """Which readings the flow wants: those of these metrics for whose series `where` holds."""
 
-    metrics: tuple[Annotated[str, BeforeValidator(metric_name)], ...] = Field(min_length=1, description="Which metrics.")
+    metrics: tuple[MetricName, ...] = Field(min_length=1, description="Which metrics.")
     where: str | None = Field(default=None, description="Of which series (CEL over device, metric, channel, unit, labels).")
 
 
@@ -30,6 +38,6 @@ class Lookup(Checked):
     """The newest value of another series, under a name for expressions: of one `device`, or else of the group's own."""
 
     device: str | None = Field(default=None, min_length=1, description="Whose; without it the group's own device.")
-    metric: Annotated[str, BeforeValidator(metric_name)] = Field(description="Which of its metrics.")
+    metric: MetricName = Field(description="Which of its metrics.")
     channel: str = Field(default="", description="Which of its channels, where the metric has several.")
     max_age: PositiveDuration | None = Field(default=None, description="What is older is missing.")

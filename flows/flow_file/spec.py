@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from flows.aggregates import AggregateCall
+from flows.aggregates import AGGREGATES, AggregateCall
 from flows.cases import Case
 from flows.detectors import AnyDetector
 from flows.flow_file.action import Action
@@ -25,18 +25,34 @@ def _flow_name(value: Any) -> str:
     return value
 
 
+_SHOWN = ("p50", "p95", "p99")  # of p01 to p99
+Call = Annotated[
+    AggregateCall,
+    BeforeValidator(AggregateCall.parse),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*[a-z][a-z0-9_]*\s*\(.+\)\s*$",
+            "examples": [one.usage for name, one in AGGREGATES.items() if name in _SHOWN or not re.fullmatch(r"p\d\d", name)],
+        }
+    ),
+]
+
+
 class FlowSpec(Checked):
     """A flow file."""
 
-    name: Annotated[str, BeforeValidator(_flow_name)]
+    name: Annotated[str, BeforeValidator(_flow_name), WithJsonSchema({"type": "string", "pattern": f"^{_NAME.pattern}$"})] = Field(
+        description="The flow's name, in topics and in the store: greenhouse-climate."
+    )
     about: str = Field(default="", description="A sentence for people.")
     select: Select = Field(description="Which readings the flow wants.")
     group: tuple[str, ...] = Field(description="What is decided apart: by device, metric, channel or a label; [] is all together.")
-    window: Annotated[Window, BeforeValidator(window_written)]
-    lookup: dict[str, Lookup] = Field(default_factory=dict, description="Newest values of other series, by the name expressions use.")
-    aggregate: dict[str, Annotated[AggregateCall, BeforeValidator(AggregateCall.parse)]] = Field(
-        default_factory=dict, description="What a window computes, by name: {warm: mean(temperature)}."
+    window: Annotated[Window, BeforeValidator(window_written, json_schema_input_type=Window | Literal["none"])] = Field(
+        description="How readings are put together; `none`: each decides by itself."
     )
+    lookup: dict[str, Lookup] = Field(default_factory=dict, description="Newest values of other series, by the name expressions use.")
+    aggregate: dict[str, Call] = Field(default_factory=dict, description="What a window computes, by name: {warm: mean(temperature)}.")
     derive: dict[str, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict, description="Values computed (CEL) from those before, by name, in order."
     )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
-from gateway.findings import Checked, Duration, PositiveDuration, Problem, parse_duration
+from gateway.findings import DURATION_SCHEMA, Checked, Duration, PositiveDuration, Problem, parse_duration
 
 _SECOND = 10**9
 Severity = Literal["info", "warning", "critical"]
@@ -42,6 +42,12 @@ def parse_hold(value: Any) -> Hold:
         return Hold(time=parse_duration(value))
     except ValueError:
         raise ValueError("must be a duration such as 30s, or a number of windows such as 2 windows") from None
+
+
+_HOLD_SCHEMA: dict[str, Any] = {
+    "anyOf": [DURATION_SCHEMA, {"type": "string", "pattern": f"^{_COUNT.pattern}$"}],
+    "examples": ["30s", "2 windows", "3 readings"],
+}
 
 
 class Outside(Checked):
@@ -99,16 +105,16 @@ class TriggerSpec(Checked):
     clear: str | None = Field(
         default=None, description="The condition (CEL) that ends what `when` raised; without it: when that does not hold."
     )
-    outside: Outside | None = None
-    rate: Rate | None = None
-    stuck: StuckSpec | None = None
-    silent: Silent | None = None
-    hold: Annotated[Hold, BeforeValidator(parse_hold)] = Field(
+    outside: Outside | None = Field(default=None, description="A value outside of a band.")
+    rate: Rate | None = Field(default=None, description="A value that moves too fast.")
+    stuck: StuckSpec | None = Field(default=None, description="A value that does not move.")
+    silent: Silent | None = Field(default=None, description="A group of which nothing is heard.")
+    hold: Annotated[Hold, BeforeValidator(parse_hold), WithJsonSchema(_HOLD_SCHEMA)] = Field(
         default=Hold(), description="How long it must hold: 30s, 2 windows, 3 readings."
     )
     cooldown: Duration = Field(default=0, description="How long after an episode no other is raised.")
     debounce: Duration = Field(default=0, description="How long a change must last before it counts, to raise and to clear.")
-    severity: Severity = "warning"
+    severity: Severity = Field(default="warning", description="How bad it is.")
 
     def rules(self) -> Iterator[Problem]:
         """Ask for one thing that is watched, and for what goes with it."""

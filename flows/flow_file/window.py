@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, ValidationInfo, WithJsonSchema
 
-from gateway.findings import Checked, Duration, PositiveDuration, Problem, duration_text, parse_duration
+from gateway.findings import DURATION_SCHEMA, Checked, Duration, PositiveDuration, Problem, duration_text, parse_duration
 
 _SECOND = 10**9
 _DAY = 86_400 * _SECOND
@@ -55,7 +55,11 @@ def _extent(value: Any, info: ValidationInfo) -> int | str:
     return length
 
 
-Extent = Annotated[int | str, BeforeValidator(_extent)]
+Extent = Annotated[
+    int | str,
+    BeforeValidator(_extent),
+    WithJsonSchema({"anyOf": [DURATION_SCHEMA, {"enum": list(CALENDAR)}, {"type": "integer", "minimum": 1, "maximum": _MOST_COUNTED}]}),
+]
 
 
 def _timezone(value: Any) -> str:

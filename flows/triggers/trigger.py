@@ -34,6 +34,11 @@ class Trigger:
     debounce: int = 0
     silence: int = 0
 
+    @property
+    def waits(self) -> bool:
+        """Whether time alone can raise or clear."""
+        return bool(self.hold_time or self.debounce or self.cooldown or self.silence)
+
     def new(self) -> State:
         """Make the state of a group that has seen nothing."""
         return [False, 0, 0, 0, 0, 0, 0, self.watch.new() if self.watch else []]

@@ -45,7 +45,7 @@ class OrderedWindows(Watermark):
         """Let a reading through, or let it wait; tell what becomes of it."""
         if ts < group[RELEASED]:
             return LATE
-        if self.lateness and ts > group[CLOSED]:
+        if (self.lateness or group[WAITING]) and ts > group[CLOSED]:
             insort_right(group[WAITING], [ts, metric, value, evidence], key=lambda waiting: waiting[0])
             group[NEXT] = group[WAITING][0][0]
         else:

@@ -18,9 +18,9 @@ from flows.aggregates import Columns, Span
 from flows.windows.watermark import CLOSED, NEXT, UNSEEN, Watermark
 from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, Group, Place
 
-SESSIONS, DIRTY, RETRACTED = range(4, 7)
+SESSIONS, DIRTY, RETRACTED, FORGOTTEN = range(4, 8)
 """Places in a group's state: sessions in order; an end at or before that of the first session which has closed and is to be given again (0: none is);
-what is to be taken back, as [start, end, revisions, evidence]."""
+what is to be taken back, as [start, end, revisions, evidence]; up to when nothing is corrected any more."""
 
 FIRST, LAST, READINGS, EVIDENCE, VALUES, CAME_LATE, CHANGED, GIVEN_START, GIVEN_END, REVISION, GROWN = range(11)
 """Places in a session: times of the first and last reading, how many, the newest evidence, the accumulators, whether it is a correction, whether it
@@ -58,11 +58,11 @@ class SessionWindows(Watermark):
 
     def new(self) -> Group:
         """Make the state of a group that has seen nothing."""
-        return [*UNSEEN, [], 0, []]
+        return [*UNSEEN, [], 0, [], 0]
 
     def add(self, group: Group, metric: str, value: Any, *, ts: int, evidence: int) -> Place:
         """Put a reading into the session of its time; tell what became of it."""
-        closed, horizon = group[CLOSED], group[CLOSED] - self._corrections
+        closed, horizon = group[CLOSED], self._horizon(group)
         if ts + self._gap <= horizon:
             return LATE
         given = len(group[RETRACTED])
@@ -129,6 +129,10 @@ class SessionWindows(Watermark):
             session[GROWN] = 0
             self.columns.fold(session[VALUES], horizon)
 
+    def _horizon(self, group: Group) -> int:
+        """Give up to when nothing is corrected any more; it stays where it is when `corrections` grow under a state that is kept."""
+        return int(max(group[CLOSED] - self._corrections, group[FORGOTTEN]))
+
     def ready(self, group: Group) -> bool:  # noqa: ARG002 - of the protocol
         """Time alone completes a session."""
         return False
@@ -161,8 +165,9 @@ class SessionWindows(Watermark):
 
     def _forget(self, group: Group) -> None:
         """Drop the sessions that no reading can belong to any more, but for late ones."""
-        sessions, horizon = group[SESSIONS], group[CLOSED] - self._corrections - self._gap
+        sessions, horizon = group[SESSIONS], self._horizon(group)
+        group[FORGOTTEN] = horizon
         old = 0
-        while old < len(sessions) and sessions[old][LAST] + self._gap <= horizon:
+        while old < len(sessions) and sessions[old][LAST] + self._gap <= horizon - self._gap:
             old += 1
         del sessions[:old]

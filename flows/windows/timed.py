@@ -18,9 +18,10 @@ from flows.windows.grid import FixedGrid, Grid
 from flows.windows.watermark import CLOSED, NEXT, UNSEEN, Watermark
 from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, Group, Place
 
-STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED = range(4, 10)
+STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED, FORGOTTEN = range(4, 11)
 """Places in a group's state: the panes' starts in order, panes by their start, revisions by window end, ends to give again at the end of this
-row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, and the newest points of the panes that are forgotten."""
+row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points of the panes that are forgotten, and up
+to when nothing is corrected any more."""
 
 READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)
 """Places in a pane: how many readings, the newest evidence, the accumulators, the newest points before the pane, readings since it was folded."""
@@ -61,7 +62,7 @@ class TimedWindows(Watermark):
 
     def new(self) -> Group:
         """Make the state of a group that has seen nothing."""
-        return [*UNSEEN, [], {}, {}, {}, 0, list(self._nothing)]
+        return [*UNSEEN, [], {}, {}, {}, 0, list(self._nothing), 0]
 
     def add(self, group: Group, metric: str, value: Any, *, ts: int, evidence: int) -> Place:
         """Put a reading into its pane; tell what became of it."""
@@ -71,10 +72,10 @@ class TimedWindows(Watermark):
         closed, last = group[CLOSED], start + self._length if slide else end
         place = WINDOWED
         if last <= closed:
-            if last <= closed - self._corrections:
+            if last <= self._horizon(group):
                 return LATE
             place = CORRECTED
-        if group[DIRTY] and end <= closed - self._corrections:
+        if group[DIRTY] and end <= self._horizon(group):
             self._settle(group)
         pane = group[PANES].get(start)
         if pane is None:
@@ -108,7 +109,7 @@ class TimedWindows(Watermark):
         return [mine or older for mine, older in zip(newest, pane[BEFORE], strict=True)]
 
     def _add_timed(self, group: Group, start: int, metric: str, value: Any, *, ts: int) -> None:
-        pane, horizon = group[PANES][start], group[CLOSED] - self._corrections
+        pane, horizon = group[PANES][start], self._horizon(group)
         is_newest = start == group[STARTS][-1]
         known = [] if is_newest else self.columns.newest(pane[VALUES])
         self.columns.add(pane[VALUES], metric, value, ts, aware=ts >= horizon)
@@ -143,7 +144,7 @@ class TimedWindows(Watermark):
 
     def _correct(self, group: Group, first: int, last: int) -> int:
         """Mark the closed windows with these ends to be given again; give the first end that is still to come, 0 for none."""
-        closed, horizon, end = group[CLOSED], group[CLOSED] - self._corrections, first
+        closed, horizon, end = group[CLOSED], self._horizon(group), first
         while end <= last:
             if end > closed:
                 return end
@@ -154,10 +155,14 @@ class TimedWindows(Watermark):
 
     def _settle(self, group: Group) -> None:
         """Fix what is to be given of windows that can no longer be corrected, before their panes take readings for later windows."""
-        dirty, horizon = group[DIRTY], group[CLOSED] - self._corrections
+        dirty, horizon = group[DIRTY], self._horizon(group)
         for end in sorted(dirty):
             if end <= horizon and dirty[end] is True:
                 dirty[end] = list(self._result(group, end, corrected=True))
+
+    def _horizon(self, group: Group) -> int:
+        """Give up to when nothing is corrected any more; it stays where it is when `corrections` grow under a state that is kept."""
+        return int(max(group[CLOSED] - self._corrections, group[FORGOTTEN]))
 
     def ready(self, group: Group) -> bool:  # noqa: ARG002 - of the protocol
         """Time alone completes a window."""
@@ -208,14 +213,14 @@ class TimedWindows(Watermark):
 
     def _fold(self, group: Group) -> None:
         """Fold panes that nothing can be put into any more while windows still want them."""
-        starts, horizon = group[STARTS], group[CLOSED] - self._corrections
+        starts, horizon = group[STARTS], self._horizon(group)
         for start in starts[bisect_right(starts, group[FOLDED]) : bisect_right(starts, horizon - self._slide)]:
             self.columns.fold(group[PANES][start][VALUES], horizon)
             group[FOLDED] = start
 
     def _forget(self, group: Group) -> None:
         """Drop what can no longer be corrected. Revisions are nearly in order of time; what is not is dropped once it comes to the front."""
-        horizon = group[CLOSED] - self._corrections
+        horizon = group[FORGOTTEN] = self._horizon(group)
         starts, panes, revisions = group[STARTS], group[PANES], group[REVISIONS]
         old = 0
         while old < len(starts) and (starts[old] + self._length if self._slide else self._grid.next(starts[old])) <= horizon:

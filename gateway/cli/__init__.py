@@ -11,12 +11,12 @@ from gateway.cli.backtest import backtest
 from gateway.cli.check import check
 from gateway.cli.decode import decode
 from gateway.cli.devices import devices, history, send
+from gateway.cli.schema import schema
 from gateway.cli.simulate import simulate
 from gateway.cli.status import doctor, status
 from gateway.cli.up import init, up
 from gateway.cli.why import why
 from gateway.command_line import out
-from gateway.events.command_line import schema
 from gateway.letters.command import dead_letters
 
 app = typer.Typer(

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from rich.progress import Progress
 
 from devices.catalogue import Catalogue
+from devices.reading import Reading
 from flows.backtest import play, replay
 from flows.flow import Flow
 from flows.normaliser import Normaliser
@@ -26,6 +27,8 @@ from gateway.store.effects import Effect
 from gateway.store.outcomes import Published
 
 _ITEMS_BETWEEN_LOOKS = 512
+LAST = 1 << 63
+"""Beyond every time, in epoch ns."""
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
@@ -53,6 +56,7 @@ class Recording:
         metric: str | None,
     ) -> None:
         self.sums: dict[str, int] = {}
+        self._read = 0
         self._config, self._file, self._device, self._metric = config, file, device, metric
         try:
             self._settings = load_settings(config) if config.exists() else Settings()
@@ -97,7 +101,11 @@ class Recording:
             fail(str(error), WRONG)
         except OSError as error:
             fail(f"{error.filename}: {error.strerror}", WRONG)
-        self.sums = sums.document(readings=None if file is None else file.read)
+        self.sums = sums.document(readings=None if file is None else self._read)
+        if file is not None and file.unread:
+            err.print(
+                f"{self._file}: {file.unread:,} messages gave no reading; `sluice decode --jsonl` says why", markup=False, soft_wrap=True
+            )
 
     def _readings(self, flow: Flow) -> ReadingsFile | None:
         if self._file is None:
@@ -106,9 +114,16 @@ class Recording:
         return ReadingsFile(self._file, Catalogue(self._profiles), device=self._device, metric=metric)
 
     def _played(self, flow: Flow, file: ReadingsFile) -> Iterator[Effect]:
-        since, until = self._since or 0, self._until
-        readings = (one for one in _watched(file) if since <= one.received and (until is None or one.received < until))
-        return play([flow], readings, until=until)
+        return play([flow], self._within(_watched(file)), until=self._until)
+
+    def _within(self, readings: Iterable[Reading]) -> Iterator[Reading]:
+        """Give the readings between `since` and `until`, and count them."""
+        since, until = self._since or 0, self._until or LAST
+        self._read = 0
+        for one in readings:
+            if since <= one.received < until:
+                self._read += 1
+                yield one
 
     def _replayed(self, flow: Flow) -> Iterator[Effect]:
         assert self._partition is not None

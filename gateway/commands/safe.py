@@ -75,16 +75,19 @@ class SafeStates:
         self._barred: dict[str, str] = {}
         self._kept: set[str] = set()
         self._news = asyncio.Event()
-        self._away = dict.fromkeys(self._barred, away_since)
+        self._away: dict[str, int] = {}
         self._back: list[Back] = []
         self.renew(catalogue)
+        self._away = dict.fromkeys(self._barred, away_since)
 
     def renew(self, catalogue: Catalogue) -> None:
         """Go by these profiles from now on: a device that has a safe state now is barred until the broker has it."""
         self._catalogue = catalogue
         named = {catalogue.profiles.renamed(name) for profile in catalogue.profiles.all if profile.safe for name in profile.devices}
         unheard = "it has not been seen to take commands, so its safe state is not with the broker"
-        self._barred |= dict.fromkeys(sorted(named - self._kept), unheard)
+        fresh = sorted(named - self._kept - self._barred.keys())
+        self._barred |= dict.fromkeys(fresh, unheard)
+        self._away |= dict.fromkeys(fresh, self._clock())
         self._news.set()
 
     def barred(self, device: str, settings: dict[str, Value]) -> str | None:

@@ -6,7 +6,7 @@ import typer
 
 from gateway.command_line import CONFIG, DATA, ConfigOption, DataOption, JsonOption, print_json
 
-schema = typer.Typer(help="Print what describes the events that Sluice publishes.", no_args_is_help=True)
+schema = typer.Typer(help="Print what describes the events that Sluice publishes, and the files of its config.", no_args_is_help=True)
 
 
 @schema.command("asyncapi")

@@ -4,11 +4,12 @@ from gateway.findings.checked import Checked, Problem, Problems
 from gateway.findings.composing import compose
 from gateway.findings.document import Document, Place, Step
 from gateway.findings.finding import ConfigError, Finding
-from gateway.findings.quantities import Duration, PositiveDuration, Size, duration_text, parse_duration, parse_size
+from gateway.findings.quantities import DURATION_SCHEMA, Duration, PositiveDuration, Size, duration_text, parse_duration, parse_size
 from gateway.findings.reading import Parsed, load_folder, misnamed, no_folder, open_document, parse, placed, read, read_folder
 from gateway.findings.wording import hint
 
 __all__ = [
+    "DURATION_SCHEMA",
     "Checked",
     "ConfigError",
     "Document",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml.nodes import ScalarNode
@@ -40,11 +41,13 @@ class Document:
     """The values of one file (`data`), where each stands, and what was wrong with reading it.
 
     Override values with `override` before the document is checked. `unread` holds the paths of values that already have a finding.
+    `folder` is where the file lies, for paths in it that start there.
     Guarantee: `finding` never prints what `${NAME}` stood for.
     """
 
     file: str
     text: str = ""
+    folder: Path = Path()
     data: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     entries: dict[tuple[Step, ...], Entry] = field(default_factory=dict, repr=False)

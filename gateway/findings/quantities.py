@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 _NS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3_600 * 10**9, "d": 86_400 * 10**9}
 _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
@@ -43,6 +43,16 @@ def duration_text(ns: int) -> str:
     return f"{ns // _NS[unit]}{unit}"
 
 
+def size_text(size: int) -> str:
+    """Write bytes in the largest unit that gives a whole number, as a config file would have it.
+
+    >>> size_text(262144), size_text(2**30), size_text(1000)
+    ('256KB', '1GB', '1000B')
+    """
+    unit = next(unit for unit in reversed(_BYTES) if size % _BYTES[unit] == 0)
+    return f"{size // _BYTES[unit]}{unit}"
+
+
 def _quantity(value: Any, *, units: dict[str, int], unit: str, rule: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(rule)  # noqa: TRY004 - pydantic takes ValueError for a finding, TypeError for a fault
@@ -62,9 +72,27 @@ def _positive(ns: int) -> int:
     return ns
 
 
-Duration = Annotated[int, BeforeValidator(parse_duration)]
+VARIABLE_PATTERN = r"\$\{[A-Za-z_]"
+"""In JSON Schemas, beside the pattern of a text: a `${NAME}` that the environment fills in."""
+
+DURATION_SCHEMA: dict[str, Any] = {
+    "title": "duration",
+    "type": ["string", "number"],
+    "pattern": rf"^\s*\d{{1,15}}(\.\d{{1,9}})?\s*({'|'.join(_NS)})?\s*$|{VARIABLE_PATTERN}",
+    "minimum": 0,
+    "examples": ["30s", "5m", "2h", "1d"],
+}
+SIZE_SCHEMA: dict[str, Any] = {
+    "title": "size",
+    "type": ["string", "number"],
+    "pattern": rf"^\s*\d{{1,15}}(\.\d{{1,9}})?\s*([Bb]|[KkMmGgTt][Bb])?\s*$|{VARIABLE_PATTERN}",
+    "minimum": 0,
+    "examples": ["256KB", "1GB"],
+}
+
+Duration = Annotated[int, BeforeValidator(parse_duration), WithJsonSchema(DURATION_SCHEMA)]
 """Nanoseconds, from what `parse_duration` takes. A dumped model holds nanoseconds, so it is not to be validated again."""
 
 PositiveDuration = Annotated[Duration, AfterValidator(_positive)]
-Size = Annotated[int, BeforeValidator(parse_size)]
+Size = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(SIZE_SCHEMA)]
 """Bytes, from what `parse_size` takes."""

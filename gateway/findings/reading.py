@@ -48,11 +48,13 @@ def open_document(path: Path, *, root: Path, environ: Mapping[str, str] = os.env
         before = data[: error.start].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         return Document(name, findings=[Finding(name, line, column, "is not UTF-8 text", f"byte 0x{data[error.start]:02x}")])
-    return compose(text, file=name, environ=environ)
+    document = compose(text, file=name, environ=environ)
+    document.folder = path.parent
+    return document
 
 
 def parse(document: Document, model: type[M], *, root: Path | None = None) -> Parsed[M]:
-    """Check a document against a model, everything at once. `root` is what the model's relative paths start from."""
+    """Check a document against a model, everything at once. `root` is what the model's relative paths start from, or the file's own folder."""
     result = Parsed[M](document, None, list(document.findings), document.data)
     if not document.data:
         if not document.findings and any(field.is_required() for field in model.model_fields.values()):
@@ -74,7 +76,7 @@ def _look(document: Document, model: type[M], result: Parsed[M], *, root: Path |
     """
     ignored: list[tuple[Step, ...]] = []
     for _ in range(_MOST_LOOKS):
-        result.model, found = _validate(model, _without(document.data, ignored), root=root)
+        result.model, found = _validate(model, _without(document.data, ignored), root=root, folder=document.folder)
         unknown = [problem for problem in found if isinstance(problem, UnknownKey)]
         if not unknown:
             break
@@ -134,9 +136,9 @@ def misnamed(folder: Path, *, root: Path) -> list[Finding]:
     return [Finding(path.relative_to(root).as_posix(), 1, 1, "is not read: name it *.yaml") for path in sorted(folder.glob("*.yml"))]
 
 
-def _validate(model: type[M], data: dict[str, Any], *, root: Path | None) -> tuple[M | None, list[Problem]]:
+def _validate(model: type[M], data: dict[str, Any], *, root: Path | None, folder: Path) -> tuple[M | None, list[Problem]]:
     try:
-        return model.model_validate(data, context={"root": root}), []
+        return model.model_validate(data, context={"root": root, "folder": folder}), []
     except ValidationError as error:
         return None, [problem for one in error.errors() for problem in problems(one, model, data)]
 

@@ -1,5 +1,7 @@
 """Every kind of windows and every aggregate against a slow reference, whatever came late, twice or not at all, and through a crash."""
 
+import json
+from collections import defaultdict
 from copy import deepcopy
 from datetime import timedelta
 from functools import cache
@@ -7,6 +9,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -14,8 +17,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from devices.reading import Reading
 from flows.aggregates import AGGREGATES, AggregateCall, Columns
+from flows.shard import Shard
+from flows.slice import Slice
+from flows.spec import read_flow
 from flows.windows import CORRECTED, LATE, WINDOWED, CountWindows, Grid, SessionWindows, StateWindows, TimedWindows
+from gateway.store.effects import Counted, WindowClosed
 
 _SPEC = spec_from_file_location("reference", Path(__file__).with_name("reference.py"))
 reference = module_from_spec(_SPEC)
@@ -112,30 +120,35 @@ def check(got, late, expected):
         for window in found:
             one = known[window.end]
             assert (one.start, one.readings) == (window.start, window.readings)
-            same_values(one.values, window.values)
+            same_values(one.values, window.values, ASKED)
 
 
-def same_values(got, expected):
+def same_values(got, expected, asked):
     """Compare aggregates: percentiles within their 2 %, floats but for rounding, all else as it is."""
     assert got.keys() == expected.keys()
     for name, value in expected.items():
-        if value is None or AGGREGATES[ASKED[name][0]].gives_values:
+        if value is None or AGGREGATES[asked[name][0]].gives_values:
             assert got[name] == value, name
         else:
             rough = 0.0201 if name == "median" or name[1:].isdigit() else 1e-9
             assert got[name] == pytest.approx(float(value), rel=rough, abs=1e-9), name
 
 
-def fixed(rows, slide, panes, lateness, corrections):
-    """Give tumbling (one pane) or sliding windows, and what they come to."""
+def fixed_bounds(slide, panes):
+    """Tell which windows of so many panes, counted from 1970, are over a time."""
 
     def bounds_of(ts):
         first = (ts // slide + 1) * slide
         return [(end - panes * slide, end) for end in range(first, first + panes * slide, slide)]
 
+    return bounds_of
+
+
+def fixed(rows, slide, panes, lateness, corrections):
+    """Give tumbling (one pane) or sliding windows, and what they come to."""
     windows = TimedWindows(COLUMNS, Grid.of(slide, None), panes=panes, lateness=lateness, corrections=corrections)
     groups = reference.by_group(rows, lateness)
-    return windows, {name: reference.timed(group, corrections, bounds_of, ASKED) for name, group in groups.items()}
+    return windows, {name: reference.timed(group, corrections, fixed_bounds(slide, panes), ASKED) for name, group in groups.items()}
 
 
 def sessions(rows, gap, lateness, corrections):
@@ -276,6 +289,86 @@ def test_calendar_windows_are_the_references(rows, length, place, lateness, corr
     windows = TimedWindows(COLUMNS, grid, lateness=lateness, corrections=corrections)
     groups = reference.by_group(rows, lateness)
     play_and_check(rows, cut, windows, {name: reference.timed(group, corrections, bounds_of, ASKED) for name, group in groups.items()})
+
+
+CALLS = {"n": "count(temperature)", "warm": "mean(temperature)", "area": "integral(temperature)", "final": "last(temperature)"}
+SIMPLE = {name: (text.partition("(")[0], ("temperature",), ()) for name, text in CALLS.items()}
+WINDOWS = {
+    "tumbling": "{kind: tumbling, length: 3s, lateness: 1s, corrections: 10s}",
+    "sliding": "{kind: sliding, length: 6s, slide: 2s, corrections: 10s}",
+    "session": "{kind: session, gap: 2s, lateness: 1s, corrections: 10s}",
+    "count": "{kind: count, length: 4, slide: 2, lateness: 1s}",
+    "state": "{kind: state, while: temperature > 5.0, lateness: 1s}",
+}
+
+
+@cache
+def shard_flows():
+    """Read a flow of each kind of windows."""
+    with TemporaryDirectory() as folder:
+        flows = []
+        for kind, window in WINDOWS.items():
+            path = Path(folder, f"{kind}.yaml")
+            path.write_text(
+                f"name: {kind}-windows\nselect: {{metrics: [temperature]}}\ngroup: [device]\nwindow: {window}\naggregate: {json.dumps(CALLS)}\n"
+            )
+            flow, findings = read_flow(path, root=Path(folder))
+            assert not findings, findings
+            flows.append(flow)
+        return flows
+
+
+def shard_expected(rows):
+    """Give what the flows' windows come to, by flow and group."""
+    sooner, later = reference.by_group(rows, 0), reference.by_group(rows, SECOND)
+    for name, group in later.items():
+        yield "tumbling", name, *reference.timed(group, 10 * SECOND, fixed_bounds(3 * SECOND, 1), SIMPLE)
+        yield "sliding", name, *reference.timed(sooner[name], 10 * SECOND, fixed_bounds(2 * SECOND, 3), SIMPLE)
+        yield "session", name, *reference.sessions(group, 10 * SECOND, 2 * SECOND, SIMPLE)
+        yield "count", name, *reference.counts(group, SECOND, 4, 2, SIMPLE)
+        yield "state", name, *reference.states(group, SECOND, lambda names: names["temperature"] > 5, SIMPLE)
+
+
+said_warm = st.tuples(st.sampled_from("ab"), st.tuples(st.just("temperature"), numbers), st.integers(-60, 4), st.booleans())
+
+
+@settings(deadline=None)
+@given(rows=st.lists(st.tuples(st.sampled_from([0, 1, 2, 4, 30]), st.lists(said_warm, max_size=5)), max_size=40), cut=cuts)
+def test_windows_of_a_shard_are_the_references(rows, cut):
+    """A shard that crashes, and goes on from its snapshot, gives the windows that sorting and computing has; and counts what was late."""
+    rows, shard = journal(rows), Shard(shard_flows())
+    closed, late = defaultdict(dict), {}
+    for number, (clock, readings) in enumerate(rows):
+        if number == cut:
+            shard = Shard(shard_flows(), shard.snapshot())
+        items = [(flow.name, (("device", group),), _reading(group, *what)) for group, *what in readings for flow in shard_flows()]
+        for effect in shard.step(Slice(0, T0 + clock, clock, live=True, tick=True, items=items)):
+            if isinstance(effect, WindowClosed):
+                closed[effect.flow.removesuffix("-windows"), effect.group[0][1]][effect.end] = effect
+            elif isinstance(effect, Counted) and effect.term == LATE:
+                late[effect.scope.removesuffix("-windows"), effect.device] = effect.value
+    for flow, group, windows, lates in shard_expected(rows):
+        known = {end: one for end, one in closed[flow, group].items() if one.count}
+        assert sorted(known) == [window.end for window in windows]
+        assert late.get((flow, group), 0) == lates
+        for window in windows:
+            one = known[window.end]
+            assert (one.start, one.count) == (window.start, window.readings)
+            same_values(one.values, window.values, SIMPLE)
+
+
+def _reading(device, metric, value, ts, received):
+    return Reading(
+        device=device,
+        metric=metric,
+        key=metric,
+        value=value,
+        raw_value=value,
+        ts=ts,
+        received=received,
+        time_source="device",
+        convention="test",
+    )
 
 
 def test_reference_asks_flows_for_nothing():

@@ -113,7 +113,7 @@ def test_json_lines_of_readings_and_of_messages(read):
     [
         ("a.csv", "", "a.csv:1: the header must have a time (time, timestamp, ts) and a value; got ''"),
         ("a.csv", "time,value,value\n", "a.csv:1: the header must name each column once; got value again"),
-        ("a.csv", "time,value\n1767225601,1\n\nsoon,2\n", "a.csv:4: the time must be ISO or an epoch number; got 'soon'"),
+        ("a.csv", "time,metric,value\n1767225601,a,1\n\nsoon,a,2\n", "a.csv:4: the time must be ISO or an epoch number; got 'soon'"),
         ("a.csv", "time,value\n1767225601\n", "a.csv:2: must have 2 fields, as the header has; got 1"),
         ("a.csv", "time,value\n1767225601,1\n", "a.csv:2: must name a metric; got none, and no --metric"),
         ("a.jsonl", "\n[1]", "a.jsonl:2: must be a JSON object; got '[1]'"),

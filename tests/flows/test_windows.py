@@ -1,144 +1,159 @@
-"""Windows against a plain loop over everything that was said, in whatever order it came."""
-
-from collections import defaultdict
-from statistics import fmean
+"""Tumbling and sliding windows: when they close, what corrects them, and what they look back at. See also `test_against_reference.py`."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from flows.windows import CORRECTED, LATE, WINDOWED, WindowPlan
+from flows.aggregates import AggregateCall, Columns
+from flows.windows import BASE, CORRECTED, LATE, WINDOWED, Grid, TimedWindows
 
 SECOND = 1_000_000_000
 T0 = 1_700_000_000 * SECOND
-AGGREGATES = {"n": ("count", "t"), "warm": ("mean", "t"), "hot": ("max", "t"), "spread": ("stddev", "t"), "final": ("last", "t")}
 
 
-def run(plan, rows):
-    """Feed rows of (clock, [(ts, value)]) to one group; give what closed, and where each reading went."""
-    group, closed, places = plan.new(), [], []
+def columns(**calls):
+    return Columns({name: AggregateCall.parse(text) for name, text in calls.items()})
+
+
+WARM = columns(n="count(t)", warm="mean(t)")
+ENERGY = columns(energy="integral(t)")
+
+
+def tumbling(columns, length=10, **durations):
+    return TimedWindows(columns, Grid.of(length * SECOND, None), **{name: value * SECOND for name, value in durations.items()})
+
+
+def run(windows, rows):
+    """Feed rows of (clock, [(ts, value)]), in seconds, to one group; give what closed, where each reading went, and the group."""
+    group, closed, places = windows.new(), [], []
     for clock, readings in rows:
-        for ts, value in readings:
-            if plan.see(group, ts, ts, clock):
-                closed.extend(plan.close(group, clock))
-            places.append(plan.add(group, "t", value, ts=ts, evidence=ts))
-        closed.extend(plan.close(group, clock))
+        for at, value in readings:
+            ts = T0 + at * SECOND
+            if windows.see(group, ts, ts, clock * SECOND):
+                closed.extend(windows.close(group, clock * SECOND))
+            places.append(windows.add(group, "t", value, ts=ts, evidence=ts))
+        closed.extend(windows.close(group, clock * SECOND))
     return closed, places, group
-
-
-def plain_windows(readings, length, slide):
-    """Put each reading into every window over it, the slow way."""
-    windows = defaultdict(list)
-    for ts, value in readings:
-        end = (ts // slide + 1) * slide
-        while end - length <= ts:
-            windows[end].append(value)
-            end += slide
-    return windows
-
-
-readings = st.lists(
-    st.tuples(st.integers(0, 600), st.integers(-50, 50)).map(lambda r: (T0 + r[0] * SECOND // 4, float(r[1]))), min_size=1, max_size=80
-)
-
-
-@given(readings, st.sampled_from([(10, 10), (60, 10), (30, 15)]), st.integers(1, 7))
-def test_windows_in_any_order_end_as_a_plain_loop_has_them(said, shape, batch):
-    """The newest revision of every window is what a loop over all readings gives, however they were ordered and batched."""
-    length, slide = (s * SECOND for s in shape)
-    plan = WindowPlan.of(AGGREGATES, length=length, slide=slide, corrections=3600 * SECOND)
-    rows = [(0, said[i : i + batch]) for i in range(0, len(said), batch)] + [(10_000 * SECOND, [])]
-    closed, places, _ = run(plan, rows)
-    newest = {c.end: c for c in closed}
-    expected = plain_windows(said, length, slide)
-    assert newest.keys() == expected.keys()
-    for end, values in expected.items():
-        assert newest[end].values["n"] == newest[end].readings == len(values)
-        assert newest[end].values["warm"] == pytest.approx(fmean(values))
-        assert newest[end].values["hot"] == max(values)
-    assert LATE not in places
-
-
-@given(readings, st.sampled_from([10, 15, 40]), st.integers(1, 7))
-def test_windows_with_a_short_memory_account_for_every_reading(said, corrections, batch):
-    """However few windows are kept for correction, each reading is in the newest revision of its windows, or was said to be late."""
-    plan = WindowPlan.of({"n": ("count", "t")}, length=10 * SECOND, corrections=corrections * SECOND)
-    rows = [(0, said[i : i + batch]) for i in range(0, len(said), batch)] + [(10_000 * SECOND, [])]
-    closed, places, _ = run(plan, rows)
-    newest = {c.end: c.readings for c in closed}
-    assert sum(newest.values()) == len(said) - places.count(LATE)
-
-
-@given(readings)
-def test_windows_close_in_order_and_once(said):
-    """Without corrections each window is given once, ends only grow, and what comes too late is said to be late."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND)
-    closed, places, _ = run(plan, [(0, [r]) for r in said] + [(10_000 * SECOND, [])])
-    ends = [c.end for c in closed]
-    assert ends == sorted(set(ends))
-    assert sum(c.readings for c in closed) == places.count(WINDOWED)
-    assert places.count(WINDOWED) + places.count(LATE) == len(said)
 
 
 def test_window_of_an_idle_group_closes_by_the_journals_time():
     """A window closes when its length and the lateness have passed by ticks, though no reading comes."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, lateness=2 * SECOND)
-    closed, _, group = run(plan, [(5 * SECOND, [(T0 + SECOND, 20.0)]), (15 * SECOND, [])])
+    windows = tumbling(WARM, lateness=2)
+    closed, _, group = run(windows, [(5, [(1, 20.0)]), (15, [])])
     assert closed == []
-    assert plan.due(group) == 16 * SECOND
-    assert [c.end for c in plan.close(group, 16 * SECOND)] == [T0 + 10 * SECOND]
+    assert windows.due(group) == 16 * SECOND
+    assert [one.end for one in windows.close(group, 16 * SECOND)] == [T0 + 10 * SECOND]
+    assert windows.due(group) is None
 
 
 def test_window_waits_for_lateness():
     """A reading within the lateness enters its window as if it had come in time."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, lateness=5 * SECOND)
-    closed, places, _ = run(
-        plan, [(0, [(T0 + 1 * SECOND, 1.0)]), (0, [(T0 + 14 * SECOND, 9.0)]), (0, [(T0 + 9 * SECOND, 3.0)]), (0, [(T0 + 15 * SECOND, 9.0)])]
-    )
+    closed, places, _ = run(tumbling(WARM, lateness=5), [(0, [(1, 1.0)]), (0, [(14, 9.0)]), (0, [(9, 3.0)]), (0, [(15, 9.0)])])
     assert places == [WINDOWED] * 4
-    assert [(c.readings, c.values["warm"], c.revision) for c in closed] == [(2, 2.0, 1)]
+    assert [(one.readings, one.values["warm"], one.revision) for one in closed] == [(2, 2.0, 1)]
 
 
-def test_correction_gives_the_next_revision_onto_the_same_window():
+def test_correction_gives_the_next_revision_of_the_same_window():
     """What a device flushes later corrects closed windows: revision 2, the same ends, marked as a correction."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, corrections=60 * SECOND)
-    closed, places, _ = run(plan, [(0, [(T0 + 1 * SECOND, 1.0)]), (0, [(T0 + 12 * SECOND, 9.0)]), (0, [(T0 + 3 * SECOND, 3.0)])])
-    assert places == [WINDOWED, WINDOWED, CORRECTED]
-    assert [(c.end - T0, c.revision, c.values["warm"], c.corrected) for c in closed] == [
+    closed, places, _ = run(tumbling(WARM, corrections=60), [(0, [(1, 1.0)]), (0, [(12, 9.0)]), (0, [(3, 3.0), (4, 5.0)])])
+    assert places == [WINDOWED, WINDOWED, CORRECTED, CORRECTED]
+    assert [(one.end - T0, one.revision, one.values["warm"], one.corrected) for one in closed] == [
         (10 * SECOND, 1, 1.0, False),
-        (10 * SECOND, 2, 2.0, True),
+        (10 * SECOND, 2, 3.0, True),
     ]
 
 
 def test_correction_beyond_the_horizon_is_late():
-    """Beyond `corrections` a reading is counted late, and changes nothing."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND, corrections=20 * SECOND)
-    closed, places, group = run(plan, [(0, [(T0, 1.0)]), (0, [(T0 + 100 * SECOND, 9.0)]), (0, [(T0, 3.0)])])
+    """Beyond `corrections` a reading is late and changes nothing; what it could have corrected is not kept."""
+    windows = tumbling(WARM, corrections=20)
+    closed, places, group = run(windows, [(0, [(0, 1.0)]), (0, [(100, 9.0)]), (0, [(0, 3.0)])])
     assert places[-1] == LATE
     assert len(closed) == 1
-    assert len(group[4]) == 1, "what cannot be corrected any more is not kept"
+    small = run(windows, [(0, [(0, 1.0)])])[2]
+    assert len(str(group)) < len(str(small)) + 50
+
+
+def test_window_given_again_holds_only_what_came_while_it_could_be_corrected():
+    """A row that reaches over more than `corrections` puts nothing into a window that it has left behind, though the pane takes it."""
+    windows = TimedWindows(columns(n="count(t)"), Grid.of(10 * SECOND, None), panes=3, corrections=5 * SECOND)
+    closed, places, _ = run(windows, [(0, [(1, 1.0), (12, 1.0)]), (0, [(2, 1.0), (16, 1.0), (3, 1.0)]), (100, [])])
+    assert places == [WINDOWED] * 5
+    assert [((one.end - T0) // SECOND, one.values["n"]) for one in closed] == [(10, 1), (10, 2), (20, 5), (30, 5), (40, 2)]
 
 
 def test_watermark_never_moves_back():
     """Readings with older stamps than the time that has passed do not open closed windows again."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND)
-    closed, places, _ = run(plan, [(0, [(T0, 1.0)]), (11 * SECOND, []), (11 * SECOND, [(T0 + 5 * SECOND, 2.0)]), (12 * SECOND, [])])
-    assert [c.end - T0 for c in closed] == [10 * SECOND]
+    closed, places, _ = run(tumbling(WARM), [(0, [(1, 1.0)]), (11, []), (11, [(5, 2.0)]), (12, [])])
+    assert [one.end - T0 for one in closed] == [10 * SECOND]
     assert places == [WINDOWED, LATE]
+
+
+def test_watermark_does_not_run_ahead_with_a_devices_clock():
+    """A reading from the future moves the watermark to when it was received, no further."""
+    windows = tumbling(WARM)
+    group = windows.new()
+    assert not windows.see(group, T0 + 300 * SECOND, T0, 0)
+    assert group[BASE] == T0
 
 
 def test_evidence_is_the_newest_of_the_window():
     """A window knows the newest time at which a reading in it was true, for commands to grow stale from."""
-    plan = WindowPlan.of(AGGREGATES, length=10 * SECOND)
-    group = plan.new()
+    windows = tumbling(WARM)
+    group = windows.new()
     for evidence in (5, 9, 7):
-        plan.see(group, T0, T0 + 99, 0)
-        plan.add(group, "t", 1.0, ts=T0, evidence=evidence)
-    assert next(plan.close(group, 20 * SECOND)).evidence == 9
+        windows.see(group, T0, T0 + 99, 0)
+        windows.add(group, "t", 1.0, ts=T0, evidence=evidence)
+    assert next(windows.close(group, 20 * SECOND)).evidence == 9
 
 
 def test_text_is_counted_and_not_summed():
     """Text has a count, a first and a last; what needs numbers leaves it out."""
-    plan = WindowPlan.of({"n": ("count", "t"), "sum": ("sum", "t"), "final": ("last", "t")}, length=10 * SECOND)
-    closed, _, _ = run(plan, [(0, [(T0, "on"), (T0 + 1, 2.0), (T0 + 2, "off")]), (99 * SECOND, [])])
+    windows = tumbling(columns(n="count(t)", sum="sum(t)", final="last(t)"))
+    closed, _, _ = run(windows, [(0, [(0, "on"), (1, 2.0), (2, "off")]), (99, [])])
     assert closed[0].values == {"n": 3.0, "sum": 2.0, "final": "off"}
+
+
+def test_window_begins_with_what_held_before_it():
+    """A value holds on into the next window with a reading, however long ago it was said, and though its own window is forgotten."""
+    closed, _, _ = run(tumbling(ENERGY), [(0, [(0, 3600.0)]), (0, [(105, 0.0)]), (200, [])])
+    assert [one.values["energy"] for one in closed] == pytest.approx([10.0, 5.0])
+
+
+def test_correction_reaches_the_later_window_that_looked_back():
+    """A late last value of one window is what the next one with a reading begins with: both are given again, no other."""
+    rows = [(0, [(0, 3600.0)]), (0, [(25, 0.0)]), (0, [(35, 0.0)]), (0, [(45, 0.0)]), (0, [(9, 7200.0)])]
+    closed, _, _ = run(tumbling(ENERGY, corrections=60), rows)
+    corrected = {(one.end - T0) // SECOND: one.values["energy"] for one in closed if one.corrected}
+    assert corrected == pytest.approx({10: 9.0 + 2.0, 30: 2.0 * 5})
+
+
+def test_reading_older_than_the_corrections_is_counted_and_holds_nothing():
+    """In a window much longer than `corrections`, what is older than those enters it, but not what knows of time."""
+    windows = tumbling(columns(n="count(t)", energy="integral(t)"), length=1000, corrections=10)
+    closed, places, _ = run(windows, [(0, [(0, 3600.0)]), (0, [(500, 0.0)]), (0, [(100, 7200.0)]), (2000, [])])
+    assert places == [WINDOWED] * 3
+    assert closed[0].values == pytest.approx({"n": 3.0, "energy": 500.0})
+
+
+def test_corrections_that_grow_bring_nothing_back():
+    """A state that is kept when a flow's `corrections` grow does not know the windows before: what comes for them is late, as it would have been."""
+    closed, _, group = run(tumbling(WARM, corrections=20), [(0, [(0, 1.0)]), (0, [(100, 9.0)])])
+    longer = tumbling(WARM, corrections=1000)
+    longer.see(group, T0, T0, 0)
+    assert longer.add(group, "t", 3.0, ts=T0, evidence=T0) == LATE
+    assert longer.add(group, "t", 3.0, ts=T0 + 85 * SECOND, evidence=T0) == CORRECTED
+    assert len(closed) == 1
+
+
+def test_calendar_windows_do_not_slide():
+    """Panes of unequal length make no sliding window."""
+    with pytest.raises(ValueError, match="one pane each"):
+        TimedWindows(WARM, Grid.of("day", "Europe/Berlin"), panes=2)
+
+
+def test_cost_of_a_reading_in_order_does_not_hang_on_the_panes_of_a_window():
+    """A sliding window of a thousand panes keeps no more of a reading than a tumbling one."""
+    sizes = []
+    for panes in (1, 1000):
+        windows = TimedWindows(WARM, Grid.of(10 * SECOND, None), panes=panes)
+        group = run(windows, [(0, [(1, 1.0), (2, 1.0)])])[2]
+        sizes.append(len(str(group)))
+    assert sizes[0] == sizes[1]
