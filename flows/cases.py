@@ -23,6 +23,7 @@ CASE_START = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp()) * 10**9
 """Epoch ns of 00:00:00 on a test's clock: a midnight in UTC, so that windows of every length that divides a day begin with it."""
 
 _CLOCK = re.compile(r"(\d{1,4}):([0-5]\d):([0-5]\d(?:\.\d{1,9})?)")
+_LONGEST_AFTER = 36_525 * 86_400 * 10**9
 _TIME_RULE = "must be a time: 00:02:10, 2026-01-01T00:02:10Z, or seconds"
 
 
@@ -54,9 +55,12 @@ def case_time(value: Any) -> int:
     if "T" in text:
         return _iso_time(text)
     try:
-        return CASE_START + parse_duration(value)
+        after = parse_duration(value)
     except ValueError:
         raise ValueError(_TIME_RULE) from None
+    if after > _LONGEST_AFTER:
+        raise ValueError("must be less than a hundred years later")
+    return CASE_START + after
 
 
 def _iso_time(text: str) -> int:

@@ -32,6 +32,8 @@ _FAULTS = (TypeError, ValueError, ArithmeticError, LookupError, RuntimeError)
 """All that the CEL library raises when an expression cannot be evaluated: it has no exception of its own."""
 
 _FUNCTIONS = {"contains", "double", "endsWith", "has", "int", "matches", "size", "startsWith", "string", *MATH}
+_ELSEWHERE = {"max": "greatest", "min": "least", "log": "ln", "power": "pow", "float": "double", "len": "size"}
+"""What other languages call a function."""
 _GUARD = "nonzero"
 _LONGEST = 2_000
 _MOST_TRIES = 4_000
@@ -63,8 +65,11 @@ class Formula:
         """Compile; ValueError where the text is no expression (`check` says it better)."""
         self.source = source
         program = cel.compile(source)
-        self._functions = {name: MATH[name] for name in program.functions() if name in MATH}
-        self._program = cel.compile(guard_divisions(source, _GUARD)) if "/" in source else program
+        self._functions: dict[str, Any] = {name: MATH[name] for name in program.functions() if name in MATH}
+        if "/" in source:
+            program = cel.compile(guard_divisions(source, _GUARD))
+            self._functions[_GUARD] = _nonzero
+        self._program = program
         self._names = tuple(dict.fromkeys(token.text for token in free_names(source)))
         self._asked = frozenset(null_tests(source) if "null" in source else ())
 
@@ -81,23 +86,31 @@ class Formula:
         they lose their last digits). As in CEL, what cannot be told does not matter where the other side of `||` or `&&` decides. What the
         expression compares with null may be missing: it is null then.
         """
-        result = _run(self._program, self._there(values) | self._functions)
-        if type(result) is bool or isinstance(result, str):
+        try:
+            result = self._program.execute(self._there(values))
+        except _FAULTS:
+            return None
+        if result is True or result is False or isinstance(result, str):
             return result
         return float(result) if isinstance(result, int | float) and isfinite(result) else None
 
     def _there(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Give the values that are there, for CEL holds that null differs from everything."""
-        found = {name: value for name in self._names if (value := values.get(name)) is not None}
-        for name, value in found.items():
-            if isinstance(value, Mapping):
-                found[name] = {member: one for member, one in value.items() if one is not None}
+        found: dict[str, Any] = {}
+        for name in self._names:
+            value = values.get(name)
+            if type(value) is dict:
+                found[name] = {member: _decimal(one) for member, one in value.items() if one is not None}
+            elif value is not None:
+                found[name] = float(value) if type(value) is int else value
         for path in self._asked:
             name, _, member = path.partition(".")
             if not member:
                 found.setdefault(name, None)
             elif isinstance(holder := found.get(name), dict):
                 holder.setdefault(member, None)
+        if self._functions:
+            found.update(self._functions)
         return found
 
     def __repr__(self) -> str:
@@ -197,11 +210,15 @@ def _run(program: cel.Program, values: dict[str, Any]) -> Any:
 
 def _bound(values: dict[str, Any]) -> dict[str, Any]:
     """Make values what CEL compares without fuss: one kind of number."""
-    bound: dict[str, Any] = {name: float(value) if type(value) is int else value for name, value in values.items()}
-    if "prev" in bound:
-        bound["prev"] = {name: float(value) if type(value) is int else value for name, value in bound["prev"].items()}
+    bound = {name: _decimal(value) for name, value in values.items()}
     bound[_GUARD] = _nonzero
     return bound
+
+
+def _decimal(value: Any) -> Any:
+    if type(value) is int:
+        return float(value)
+    return {name: _decimal(one) for name, one in value.items()} if type(value) is dict else value
 
 
 def _nonzero(divisor: Any) -> Any:
@@ -228,7 +245,8 @@ def _syntax(error: str, source: str) -> Flaw:
         return Flaw(offset, "syntax: a text is not closed")
     if text in {"", "<EOF>"}:
         return Flaw(offset, "syntax: the expression ends too early")
-    advice = f"; {_ODD[text]}" if text in _ODD else ""
+    odd_before = re.search(r"\bnot\s+$", source[:offset])
+    advice = f"; {_ODD[text]}" if text in _ODD else "; write ! for not" if odd_before else ""
     return Flaw(offset, f"syntax: unexpected {text!r}{advice}")
 
 
@@ -254,7 +272,7 @@ def _unknown_functions(source: str, called: Sequence[str]) -> Iterator[Flaw]:
     for name in called:
         if re.fullmatch(r"[A-Za-z]\w*", name) and name not in _FUNCTIONS:
             place = next((token.start for token in tokens(source) if token.kind == "name" and token.text == name), None)
-            near = hint(name, _FUNCTIONS)
+            near = f"; did you mean {_ELSEWHERE[name]!r}?" if name in _ELSEWHERE else hint(name, _FUNCTIONS)
             yield Flaw(place, f"unknown function {name!r}{near if 'did you mean' in near else ''}")
 
 

@@ -110,11 +110,12 @@ class FlowShard:
 
     def finish_row(self, row: Slice) -> Iterator[Effect]:
         """Give corrections, and what time has closed, raised or cleared: first for the groups that the row spoke of, then by their keys."""
-        ready = sorted(self._ready(row.clock)) if row.tick else ()
+        ready = dict.fromkeys(sorted(self._ready(row.clock))) if row.tick else {}
         touched, self._touched = self._touched, {}
-        for key in dict.fromkeys((*touched, *ready)):
+        windows = self.flow.windows
+        for key in touched | ready:
             state = self.groups[key]
-            if self.flow.windows:
+            if windows and (key in ready or windows.pending(state.window)):
                 yield from self._close(state, row)
             if self._silence or self._timed:
                 yield from self._pass_time(state, row)

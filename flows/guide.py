@@ -18,9 +18,9 @@ _SHOWN_PERCENTILE: Final = "p95"
 
 
 def renewed(page: str) -> str:
-    """Return the page with its made parts as they are now.
+    r"""Return the page with its made parts as they are now.
 
-    >>> renewed("a <!-- detectors: made by `make docs` -->\\nold\\n<!-- end of detectors --> b").startswith("a <!-- detectors")
+    >>> renewed("a <!-- detectors: made by `make docs` -->\nold\n<!-- end of detectors --> b").startswith("a <!-- detectors")
     True
     """
     return _PART.sub(lambda part: f"{part[1]}\n{_table(part[2])}\n\n{part[3]}", page)

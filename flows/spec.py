@@ -163,10 +163,15 @@ def _band(band: Outside, *, of: str) -> Threshold:
     """Write a band as conditions."""
     out = [f"{of} < {band.low!r}" if band.low is not None else "", f"{of} > {band.high!r}" if band.high is not None else ""]
     back = [
-        f"{of} >= {band.low + band.margin!r}" if band.low is not None else "",
-        f"{of} <= {band.high - band.margin!r}" if band.high is not None else "",
+        f"{of} >= {_decimal(band.low + band.margin)!r}" if band.low is not None else "",
+        f"{of} <= {_decimal(band.high - band.margin)!r}" if band.high is not None else "",
     ]
     return Threshold(Condition(" || ".join(filter(None, out))), Condition(" && ".join(filter(None, back))))
+
+
+def _decimal(value: float) -> float:
+    """Give the sum that people write: 0.1 + 0.2 is 0.3."""
+    return float(f"{value:.12g}")
 
 
 def _commands(spec: FlowSpec) -> list[Command]:
@@ -194,7 +199,7 @@ def _republished(spec: FlowSpec) -> Iterator[Republish]:
 def _default_alert(spec: FlowSpec, trigger: Trigger | None) -> str:
     """Name the group and the rule where the file has no words of its own."""
     rule = (trigger.rule("raised") if trigger else "").replace("{", "{{").replace("}", "}}")
-    group = ", ".join(f"{{{name}}}" for name in spec.group)
+    group = ", ".join(f"{{labels.{name}}}" if "." in name else f"{{{name}}}" for name in spec.group)
     return f"{group}: {rule}" if group else rule
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from devices.reading import Value
@@ -56,3 +57,14 @@ def ago(ns: int | None, now: int) -> str:
         if seconds >= length:
             return f"{seconds // length} {name} ago"
     return f"{seconds} s ago"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Give rows as lines whose cells stand below each other.
+
+    >>> list(aligned([("", "expected", "got"), ("a", "1", "2")]))
+    ['   expected  got', 'a  1         2']
+    """
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

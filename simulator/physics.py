@@ -19,8 +19,8 @@ _FULL_SUN = 60_000.0
 class Air(Checked):
     """A state of air: °C and percent of relative humidity."""
 
-    temperature: float = Field(gt=-60, lt=80)
-    humidity: float = Field(ge=0, le=100)
+    temperature: float = Field(gt=-60, lt=80, description="°C.")
+    humidity: float = Field(ge=0, le=100, description="Percent of relative humidity.")
 
 
 class GreenhouseSpec(Checked):

@@ -14,6 +14,21 @@ _CALL = re.compile(r"\s*([A-Za-z_]\w*)\s*\((.*)\)\s*", re.DOTALL)
 _ARGUMENT = re.compile(r"""\s*("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s(),"']+)\s*(?:(,)|$)""", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _FORM = "must be a call such as mean(temperature)"
+_QUOTES = "; within { } a call with a comma in it stands in quotes"
+_ELSEWHERE = {
+    "avg": "mean",
+    "average": "mean",
+    "percentile": "p95",
+    "quantile": "p95",
+    "std": "stddev",
+    "stdev": "stddev",
+    "var": "variance",
+    "uniq": "distinct",
+    "unique": "distinct",
+    "latest": "last",
+    "corr": "correlation",
+}
+"""What other systems call an aggregate."""
 _NUMBERS, _VALUES = (1.5,), (1.5, "1", True)
 
 
@@ -45,10 +60,12 @@ class AggregateCall:
         match = _CALL.fullmatch(text) if isinstance(text, str) else None
         arguments = _arguments(match[2]) if match else None
         if match is None or arguments is None:
-            raise ValueError(_FORM)
+            raise ValueError(_FORM + (_QUOTES if isinstance(text, str) and text.count("(") > text.count(")") else ""))
         function = match[1]
         if function not in AGGREGATES:
-            raise ValueError(f"calls an unknown function {function!r}{hint(function, AGGREGATES)}")
+            here = _ELSEWHERE.get(function.lower())
+            near = hint(function, AGGREGATES) if here is None else f"; did you mean {here!r}?"
+            raise ValueError(f"calls an unknown function {function!r}{near}")
         takes = AGGREGATES[function].takes
         rule = f"must call {function} as {AGGREGATES[function].usage}"
         if not len([kind for kind in takes if kind[-1] != "?"]) <= len(arguments) <= len(takes):

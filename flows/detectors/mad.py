@@ -32,7 +32,8 @@ class Mad(Detector):
     def rules(self) -> Iterator[Problem]:
         """Let it warm up at all."""
         if self.warmup > self.window:
-            yield Problem(("warmup",), f"warmup must not be more than window, which is {self.window}")
+            given = "" if "warmup" in self.model_fields_set else f" (it is {self.warmup} where it is not given)"
+            yield Problem(("warmup",), f"warmup must not be more than window, which is {self.window}{given}")
 
     def new(self) -> Memory:
         return []

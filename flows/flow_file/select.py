@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from devices import vocabulary
-from gateway.findings import Checked, PositiveDuration
+from gateway.findings import Checked, PositiveDuration, Problem
 
 
 def metric_name(value: Any) -> str:
@@ -41,3 +42,8 @@ class Lookup(Checked):
     metric: MetricName = Field(description="Which of its metrics.")
     channel: str = Field(default="", description="Which of its channels, where the metric has several.")
     max_age: PositiveDuration | None = Field(default=None, description="What is older is missing.")
+
+    def rules(self) -> Iterator[Problem]:
+        """Refuse a text with fields: one device is looked up by its name, whatever the group."""
+        if self.device is not None and "{" in self.device:
+            yield Problem(("device",), "device must be a name, not a text with fields; without it the group's own device is looked up")

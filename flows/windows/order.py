@@ -57,6 +57,10 @@ class OrderedWindows(Watermark):
         """Tell whether windows are complete."""
         return bool(group[DONE])
 
+    def pending(self, group: Group) -> bool:  # noqa: ARG002 - of the protocol
+        """Nothing is corrected."""
+        return False
+
     def close(self, group: Group, clock: int) -> Iterator[Closed]:
         """Give the windows that are complete, and those that readings complete which the watermark has reached."""
         yield from self._given(group)

@@ -137,6 +137,10 @@ class SessionWindows(Watermark):
         """Time alone completes a session."""
         return False
 
+    def pending(self, group: Group) -> bool:
+        """Late readings have changed sessions that were given, or made some."""
+        return bool(group[DIRTY] or group[RETRACTED])
+
     def close(self, group: Group, clock: int) -> Iterator[Closed]:
         """Take back what is no longer so; give the sessions that have changed and those that the watermark has reached, in order of their ends."""
         retracted, group[RETRACTED] = sorted(group[RETRACTED], key=lambda one: one[1]), []

@@ -168,6 +168,10 @@ class TimedWindows(Watermark):
         """Time alone completes a window."""
         return False
 
+    def pending(self, group: Group) -> bool:
+        """Late readings have changed windows that were given."""
+        return bool(group[DIRTY])
+
     def close(self, group: Group, clock: int) -> Iterator[Closed]:
         """Give the windows that late readings have corrected, then those that the watermark has reached, each in order of their ends."""
         dirty, group[DIRTY] = group[DIRTY], {}

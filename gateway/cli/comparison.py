@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from flows.trial import Compared
-from gateway.screen import shown
+from gateway.screen import aligned, shown
 
 _HEAD = ("", "", "expected", "got")
 
@@ -22,17 +22,6 @@ def show(rows: Sequence[Compared], console: Console) -> None:
     else:
         for line in aligned([_HEAD, *cells]):
             console.print(f"  {line}", markup=False)
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Give rows as lines whose cells stand below each other.
-
-    >>> list(aligned([("", "expected", "got"), ("a", "1", "2")]))
-    ['   expected  got', 'a  1         2']
-    """
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _cells(one: Compared) -> tuple[str, ...]:

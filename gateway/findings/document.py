@@ -72,7 +72,18 @@ class Document:
         entry = self._nearest(at)
         origin = f"{entry.origin}: " if entry is not None and entry.origin else ""
         message = message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
-        return Finding(*self.place(at, key=key, offset=offset), origin + message, self.got(at) if show else None)
+        return Finding(*self.place(at, key=key, offset=offset), origin + message, self.got(at) if show and self._has(at) else None)
+
+    def _has(self, at: tuple[Step, ...]) -> bool:
+        """Tell whether there is a value at a path; where a default holds, there is none."""
+        value: Any = self.data
+        for step in at:
+            if isinstance(value, list):
+                value = dict(enumerate(value))
+            if not isinstance(value, Mapping) or step not in value:
+                return False
+            value = value[step]
+        return True
 
     def got(self, at: tuple[Step, ...]) -> str:
         """Show the value at a path as the file has it, on one line and shortened."""

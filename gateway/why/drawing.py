@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.history import PLOTS, plot
-from gateway.screen import shown, time_text, value_text
+from gateway.history import plot
+from gateway.screen import aligned, shown, time_text, value_text
 from gateway.store.effects import AlertChanged, CommandFact, WindowClosed
 from gateway.store.outcomes import group_text
 from gateway.store.views import CommandStatus
 from gateway.why.chain import Chain
-from gateway.why.evidence import Evidence, Seen
+from gateway.why.evidence import Evidence, Seen, Series
 
 _SECOND = 10**9
 _TRIGGER = {
@@ -28,6 +29,8 @@ _TRIGGER = {
 }
 _TIMES = {"since", "last_raise", "last_clear"}
 _LONGEST_PAYLOAD = 60
+_LEAST_MESSAGE = 10
+_PLOTS = 3
 
 
 def show(chain: Chain, evidence: Evidence | None, console: Console) -> None:
@@ -119,14 +122,12 @@ def _show_evidence(chain: Chain, evidence: Evidence, console: Console) -> None:
     for note in evidence.notes:
         _line(console, "note", note)
     moment = chain.decided.end if chain.decided is not None else chain.alert.time if chain.alert is not None else None
-    widest = sorted(evidence.curves.items(), key=lambda one: -len(one[1]))[:PLOTS]
-    for series, points in sorted(widest):
-        if len(points) > 1:
-            title = shown(" ".join(part for part in series if part))
-            drawn = plot(title, points, width=min(console.width, 100), height=10, marked=moment)
-            console.print(Text(drawn), soft_wrap=True)
+    for series, points in _plotted(evidence):
+        title = shown(" ".join(part for part in series if part))
+        drawn = plot(title, points, width=min(console.width, 100), height=8, marked=moment)
+        console.print(Text(drawn), soft_wrap=True)
     if evidence.rows:
-        console.print(_rows(("time", "device", "metric", "value", "message"), [_seen(one) for one in evidence.rows]))
+        _show_readings([_seen(one) for one in evidence.rows], console)
     else:
         _line(console, "readings", "none")
     if evidence.total > len(evidence.rows):
@@ -135,6 +136,33 @@ def _show_evidence(chain: Chain, evidence: Evidence, console: Console) -> None:
             "readings",
             f"the last {len(evidence.rows)} of {evidence.total}; {evidence.total - len(evidence.rows)} before them are left out",
         )
+
+
+def _show_readings(rows: Sequence[tuple[str, ...]], console: Console) -> None:
+    """Print a line for each reading: in a terminal the message has what room there is, else lines are as long as they are."""
+    names = ("time", "device", "metric", "value", "message")
+    if not console.is_terminal:
+        for line in aligned([names, *(tuple(map(shown, row)) for row in rows)]):
+            console.print(Text(line), soft_wrap=True)
+        return
+    table = _rows(names, rows)
+    for column in table.columns:
+        column.no_wrap, column.overflow = True, "ellipsis"
+    widths = [max(map(cell_len, cells)) for cells in zip(names, *rows, strict=True)][:-1]
+    for column, width in zip(table.columns, widths, strict=False):
+        column.min_width = width
+    table.columns[-1].max_width = max(_LEAST_MESSAGE, console.width - sum(widths) - 2 * len(names))
+    console.print(table)
+
+
+def _plotted(evidence: Evidence) -> list[tuple[Series, list[tuple[int, float]]]]:
+    """Choose what is drawn: of each metric the series with the most points."""
+    by_metric: dict[str, tuple[Series, list[tuple[int, float]]]] = {}
+    for series, points in sorted(evidence.curves.items()):
+        known = by_metric.get(series[1])
+        if len(points) > 1 and (known is None or len(points) > len(known[1])):
+            by_metric[series[1]] = series, points
+    return list(by_metric.values())[:_PLOTS]
 
 
 def _seen(seen: Seen) -> tuple[str, ...]:

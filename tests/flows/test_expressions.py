@@ -70,6 +70,39 @@ def test_condition_is_decided_by_the_side_that_can_be_told():
     assert both.holds({"warm": 30.0}) is None
 
 
+@pytest.mark.parametrize(
+    "source",
+    ["warm != 28.0", "!(warm == 28.0)", "warm in [1.0]", "prev.warm != 28.0", "gone.warm != 28.0", "damp == null || warm != 28.0"],
+)
+def test_missing_value_is_equal_to_nothing_and_different_from_nothing(source):
+    """What is missing is not another value: `mode != "off"` is not true before the mode was heard."""
+    assert Condition(source).holds({"warm": None, "prev": {"warm": None}, "gone": {}, "damp": 5.0}) is None
+
+
+def test_expression_can_ask_whether_a_value_is_there():
+    """What is compared with null, on either side and of a name or of a member, is null where it is missing."""
+    total = Formula("prev.total == null ? warm : prev.total + warm")
+    assert [total.value({"warm": 2.0, "prev": prev}) for prev in ({}, {"total": None}, {"total": 5.0})] == [2.0, 2.0, 7.0]
+    assert Condition("null != limit && warm > limit").holds({"warm": 2.0}) is False
+    assert Condition("null != limit && warm > limit").holds({"warm": 2.0, "limit": 1.0}) is True
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["warm > 200.0 && warm < 300.0 ? warm : null", "sqrt(warm - 20.0)", "ln(warm - 2.0)", "warm < -5.0 ? 'cold' : null"],
+)
+def test_formula_that_is_not_always_there_has_no_flaws(source):
+    """A sample that the condition does not let through, or that the function has no result for, is no mistake."""
+    assert check_formula(source, SCOPE)[0] == []
+
+
+@pytest.mark.parametrize("source", ["null", "sqrt(device)"])
+def test_formula_that_is_never_there_has_a_flaw(source):
+    """What comes to nothing whatever the values is a mistake."""
+    [flaw] = check_formula(source, SCOPE)[0]
+    assert "is nothing" in flaw.message
+
+
 def test_nothing_is_printed_when_a_condition_cannot_be_told(capfd):
     """The library prints what a function raises; a division by zero a second would fill the log."""
     Condition("1.0 / warm > 1.0").holds({"warm": 0.0})

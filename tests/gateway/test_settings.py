@@ -23,8 +23,8 @@ def lines(folder, **environ):
 
 
 def uncommented(text):
-    """The file with every key that it shows at its default really there; `##` stays a comment."""
-    return re.sub(r"^( *)# ", r"\1", text, flags=re.MULTILINE)
+    """The file with every key that it shows at its default really there; `##`, and the line for editors, stay comments."""
+    return re.sub(r"^( *)# (?!yaml-language-server:)", r"\1", text, flags=re.MULTILINE)
 
 
 def examples(text):

@@ -127,8 +127,8 @@ def climate():
     ]
 
 
-def text_of(chain, evidence):
-    console = Console(width=160, force_terminal=False, no_color=True)
+def text_of(chain, evidence, *, width=160, terminal=False):
+    console = Console(width=width, force_terminal=terminal, no_color=True)
     with console.capture() as capture:
         show(chain, evidence, console)
     return capture.get()
@@ -228,8 +228,12 @@ def test_reading_shows_the_message_that_it_came_in(opened, journal):
     offset = journal.append_messages(entries)
     reader, messages = opened(window(20, {"warm": 29.0}, count=1), said(offset << 20 | 1, 11, 29.0))
     chain = find(reader, "w-20-1")
-    (row,) = gather(chain, reader, messages, selection=WARM).rows
+    evidence = gather(chain, reader, messages, selection=WARM)
+    (row,) = evidence.rows
     assert (row.said.topic, row.said.payload) == ("home/shed", b'{"temperature": 29.0}')
+    assert text_of(chain, evidence).splitlines()[-1].endswith('shed    temperature  29 °C  home/shed {"temperature": 29.0}')
+    last = text_of(chain, evidence, width=70, terminal=True).splitlines()[-1].rstrip()
+    assert last.endswith('shed    temperature  29 °C  home/shed {"temper…')
 
 
 def test_store_without_raw_readings_falls_back_to_the_journal(opened, journal):
