@@ -163,6 +163,7 @@ class ExpectedReading(Checked):
     """A value that is republished as a reading; `at` (epoch ns) is the journal's time when it was decided. What is not given is not looked at."""
 
     metric: str = Field(description="The metric it becomes.")
+    channel: str | None = Field(default=None, description="Its channel.")
     value: Scalar = Field(description="Its value.")
     device: str | None = Field(default=None, description="Whose it becomes.")
     unit: str | None = Field(default=None, description="Its unit.")

@@ -92,7 +92,11 @@ class FlowShard:
 
     def _take_alone(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
         window, said = state.window, min(reading.ts, reading.received)
-        if said > window[BASE] + row.clock - window[BASE_CLOCK]:
+        passed = window[BASE] + row.clock - window[BASE_CLOCK]
+        if row.live and window[BASE]:
+            # What a device kept while it was away is as stale as it lags behind its group, though it has just been received.
+            evidence -= max(0, passed - reading.ts)
+        if said > passed:
             window[BASE], window[BASE_CLOCK] = said, row.clock
         if self._timed:
             yield from self._pass_time(state, row)
@@ -265,7 +269,7 @@ class FlowShard:
                 group=group,
                 device=device,
                 metric=one.metric,
-                channel="",
+                channel=str(values.get("channel", "")),
                 value=value,
                 unit=one.unit,
                 labels={name: text for name, text in group if name not in {"device", "metric", "channel"}},

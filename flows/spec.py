@@ -192,8 +192,19 @@ def _commands(spec: FlowSpec) -> list[Command]:
 def _republished(spec: FlowSpec) -> Iterator[Republish]:
     for action in spec.do:
         if (one := action.republish) is not None:
-            device = one.device or ("{device}" if "device" in spec.group or spec.window.kind == "none" else spec.name)
-            yield Republish(one.metric, Formula(one.value), Template(device), one.unit)
+            yield Republish(one.metric, Formula(one.value), Template(one.device or _default_device(spec)), one.unit)
+
+
+def _default_device(spec: FlowSpec) -> str:
+    """Name whose a republished value is where the file does not: one device for each group, so that no two have one series."""
+    if "device" in spec.group or spec.window.kind == "none":
+        return "{device}"
+    return "-".join([spec.name, *(_field(name) for name in spec.group if name != "channel")])
+
+
+def _field(name: str) -> str:
+    """Write a group's key as a field of a text."""
+    return f"{{labels.{name}}}" if "." in name else f"{{{name}}}"
 
 
 def _default_alert(spec: FlowSpec, trigger: Trigger | None) -> str:
@@ -224,6 +235,8 @@ def shape_of(spec: FlowSpec) -> dict[str, Any]:
     parts = {"select", "group", "lookup", "window", "aggregate", "detect"}
     shape = spec.model_dump(mode="json", by_alias=True, include=parts, exclude_defaults=True)
     shape["window"] = {key: value for key, value in shape["window"].items() if key not in {"lateness", "corrections"}}
+    if any(detector.of in spec.derive for detector in spec.detect.values()):  # what a detector has learned is of these values
+        shape["derive"] = spec.derive
     shape["aggregate"] = {name: str(call) for name, call in spec.aggregate.items()}
     if spec.trigger is not None:
         kind = next(name for name in WATCHES if getattr(spec.trigger, name) is not None)

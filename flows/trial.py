@@ -127,13 +127,14 @@ def _is_derived(wanted: ExpectedReading, got: Derived) -> bool:
         wanted.metric == got.metric
         and _equal(got.value, wanted.value)
         and wanted.device in (None, got.device)
+        and wanted.channel in (None, got.channel)
         and wanted.unit in (None, got.unit)
         and wanted.at in (None, got.at)
     )
 
 
 def _is_window(wanted: ExpectedWindow, got: WindowClosed) -> bool:
-    values = {**dict(got.group), **got.values, "count": got.count}
+    values = {"count": got.count, **dict(got.group), **got.values}
     return (
         wanted.start in (None, got.start)
         and wanted.end in (None, got.end)
@@ -163,7 +164,8 @@ def _alert_text(alert: ExpectedAlert | AlertChanged) -> str:
 def _derived_text(derived: ExpectedReading | Derived) -> str:
     unit = "" if derived.unit is None else f" {derived.unit}"
     device = "" if derived.device is None else f"{derived.device} "
-    return f"{device}{derived.metric} {derived.value!r}{unit}{_at(derived.at)}"
+    channel = f"/{derived.channel}" if derived.channel else ""
+    return f"{device}{derived.metric}{channel} {derived.value!r}{unit}{_at(derived.at)}"
 
 
 def _window_text(window: WindowClosed) -> str:

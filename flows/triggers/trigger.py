@@ -8,9 +8,9 @@ from typing import Any, Literal
 from flows.triggers.watches import Watch
 from gateway.findings import duration_text
 
-RAISED, STREAK, SINCE, EPISODE, CLEARED_AT, NUMBER, CALM, MEMORY = range(8)
-"""Places in a trigger's state: is an episode open, how often in a row the rule held and since when, the time at which the open (or last)
-episode was raised, when the last one cleared (0: never), how many there were, since when the open one is calm (0: it is not), and what the
+RAISED, STREAK, SINCE, FIRST, EPISODE, CLEARED_AT, NUMBER, CALM, MEMORY = range(9)
+"""Places in a trigger's state: is an episode open, how often in a row the rule held, since when that speaks and when it was first
+decided, the time at which the open (or last) episode was raised, when the last one cleared (0: never), how many there were, since when the open one is calm (0: it is not), and what the
 watch remembers (for `silence`: the journal's clock and time when something was last heard)."""
 
 Change = Literal["raised", "cleared"]
@@ -41,7 +41,7 @@ class Trigger:
 
     def new(self) -> State:
         """Make the state of a group that has seen nothing."""
-        return [False, 0, 0, 0, 0, 0, 0, self.watch.new() if self.watch else []]
+        return [False, 0, 0, 0, 0, 0, 0, 0, self.watch.new() if self.watch else []]
 
     def rule(self, change: Change) -> str:
         """Say what held."""
@@ -60,7 +60,8 @@ class Trigger:
             state[CALM] = (state[CALM] or time) if held else 0
         elif held:
             state[STREAK] += 1
-            state[SINCE] = since if state[STREAK] == 1 else state[SINCE]
+            if state[STREAK] == 1:
+                state[SINCE], state[FIRST] = since, time
         else:
             state[STREAK] = 0
         due = self.due(state)
@@ -72,7 +73,7 @@ class Trigger:
             return int(state[CALM]) + self.debounce if state[CALM] else None
         if not state[STREAK] or state[STREAK] < self.hold_count:
             return None
-        held = int(state[SINCE]) + max(self.hold_time, self.debounce)
+        held = max(int(state[SINCE]) + self.hold_time, int(state[FIRST]) + self.debounce)
         return max(held, int(state[CLEARED_AT]) + self.cooldown) if state[CLEARED_AT] else held
 
     def pass_to(self, state: State, time: int) -> Change | None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 def why(
-    asked: Annotated[str, typer.Argument(metavar="ID", help="An alert's, a command's, an episode's or a window's id.")],
+    asked: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="An alert's, a command's, an episode's or a window's id; none: list the newest.")
+    ] = None,
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
     as_json: JsonOption = False,
@@ -27,6 +29,9 @@ def why(
     from gateway.why.evidence import gather
     from gateway.why.messages import Messages
 
+    if asked is None:
+        _list(data, as_json=as_json)
+        return
     messages = Messages(data / "journal" / "0", read_profiles(config) if config.exists() else [])
     with open_store(data) as reader:
         chain = find(reader, asked)
@@ -37,6 +42,17 @@ def why(
         print_json(why_document(chain, evidence))
     else:
         show(chain, evidence, out)
+
+
+def _list(data: Path, *, as_json: bool) -> None:
+    from gateway.why.recent import recent, show
+
+    with open_store(data) as reader:
+        entries = recent(reader)
+    if as_json:
+        print_json({"recent": [entry._asdict() for entry in entries]})
+    else:
+        show(entries, out)
 
 
 def _selection(config: Path, chain: Chain) -> Selection | None:

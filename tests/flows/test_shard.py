@@ -147,6 +147,28 @@ def test_command_from_a_backlog_is_stale_from_its_own_time(flows):
     assert command.expires < T0
 
 
+def test_command_from_what_a_device_kept_is_stale_by_as_much_as_it_lags(flows):
+    """A device that was away for an hour and sends what it kept commands nothing with it; its first word of now does."""
+    shard = Shard(flows[2:])
+    shard.step(row(0, *items(flows[2:], reading("t1", T0, 20.0)), tick=True))
+    kept = [reading("t1", T0 + 10 * S, 31.0, T0 + 3600 * S), reading("t1", T0 + 20 * S, 20.0, T0 + 3600 * S)]
+    now = reading("t1", T0 + 3601 * S, 31.0)
+    effects = shard.step(row(3600, *items(flows[2:], *kept), tick=True)) + shard.step(row(3601, *items(flows[2:], now), tick=True))
+    stale, fresh = [e for e in effects if isinstance(e, CommandRequested)]
+    assert stale.expires < stale.at
+    assert fresh.expires > fresh.at
+
+
+def test_device_whose_clock_is_always_behind_still_commands(flows):
+    """A lag that is there with every reading is the device's clock, and not old news."""
+    shard = Shard(flows[2:])
+    effects = []
+    for at, value in ((0, 20.0), (10, 20.0), (20, 31.0)):
+        effects += shard.step(row(at, *items(flows[2:], reading("t1", T0 + (at - 600) * S, value, T0 + at * S)), tick=True))
+    (command,) = [e for e in effects if isinstance(e, CommandRequested)]
+    assert command.expires > command.at
+
+
 def test_flow_without_windows_decides_at_once_and_takes_nothing_out_of_order(flows):
     """With window: none each reading decides; one older than the last decided is late."""
     shard = Shard(flows[2:])

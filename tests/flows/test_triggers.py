@@ -42,7 +42,7 @@ def changes(trigger, values, step=10 * S):
         (above(cooldown=25 * S), [29, 27, 29, 29, 29], ["raised", "cleared", None, None, "raised"]),
         (above(), [29, None, 29, 27, None], ["raised", None, None, "cleared", None]),
         (above(hold_count=2), [29, None, 29], [None, None, "raised"]),
-        (above(debounce=15 * S), [29, 29, 27, 29, 27, 27, 27], [None, "raised", None, None, None, None, "cleared"]),
+        (above(debounce=15 * S), [29, 29, 29, 27, 29, 27, 27, 27], [None, None, "raised", None, None, None, None, "cleared"]),
         (
             Trigger(RateOfChange("x", above=5.0, below=-5.0, per=10 * S)),
             [20, 30, 31, 20, 21],

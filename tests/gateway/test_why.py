@@ -23,6 +23,7 @@ from gateway.why.document import why_document
 from gateway.why.drawing import show
 from gateway.why.evidence import ROWS, Selection, gather
 from gateway.why.messages import Messages
+from gateway.why.recent import recent
 
 T0 = 1_760_000_000_000_000_000
 SECOND = 10**9
@@ -271,3 +272,13 @@ def test_messages_are_read_as_the_catalogue_reads_them():
     """The samples above are what they are taken for."""
     (reading,) = Catalogue().readings(Message("home/shed", b'{"temperature": 29.0}', T0))
     assert (reading.device, reading.metric, reading.value) == ("shed", "temperature", 29.0)
+
+
+def test_without_an_id_the_newest_are_listed(opened):
+    """Whoever asks why first needs an id: alerts and commands, the newest first."""
+    reader, _ = opened(*climate())
+    assert [(one.id, one.what) for one in recent(reader)] == [
+        ("a-cleared", "alert cleared"),
+        ("c-1", "command confirmed"),
+        ("a-raised", "alert raised"),
+    ]
