@@ -7,6 +7,7 @@ from typing import Any
 
 from flows.flow import Flow
 from flows.identity import effect_id
+from flows.templates import Template
 from gateway.store.effects import AlertChanged, CommandRequested
 
 
@@ -15,7 +16,7 @@ def requests(flow: Flow, alert: AlertChanged, values: Mapping[str, Any], fresh_u
 
     `fresh_until` is the newest time (epoch ns) at which what the alert speaks of can be said to have been true; a command expires its
     `expires` after that, so that what is decided from an old backlog is never sent. Where a value that names the device is missing, the
-    device is "" and the gateway refuses the command: who is commanded is never guessed.
+    device is "", and where one that is to be set is missing, it is None; the gateway refuses such a command: nothing is guessed.
     """
     for number, command in enumerate(flow.commands):
         settings = command.set if alert.state == "raised" else command.on_clear
@@ -27,7 +28,7 @@ def requests(flow: Flow, alert: AlertChanged, values: Mapping[str, Any], fresh_u
             group=alert.group,
             cause=alert.id,
             device=command.device.exact(values) or "",
-            settings=dict(settings),
+            settings={name: one.value(values) if isinstance(one, Template) else one for name, one in settings.items()},
             within=command.within,
             retries=command.retries,
             expires=fresh_until + command.expires,

@@ -355,6 +355,8 @@ def _fault(error: str, text: str, values: dict[str, Any]) -> str:
     failed = re.match(r"Function '(\w+)' error: ([^\n]*?)[.:]?(?:\n| Check function)", error)
     if failed:
         return f"{failed[1]}: {failed[2]} in {text!r}"
+    if len(split(tokens(text), COMPARISONS)) > 2:
+        return f"comparisons do not chain: write {text!r} as two of them with &&"
     kinds = ", ".join(f"{name} is {_kind(value)}" for name, value in values.items() if not callable(value))
     return f"the types do not fit in {text!r}{': ' if kinds else ''}{kinds}"
 

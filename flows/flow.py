@@ -22,8 +22,8 @@ class Command:
     """What is asked of a device when an episode opens (`set`) and when it ends (`on_clear`, empty for nothing). Durations are ns."""
 
     device: Template
-    set: Mapping[str, Value]
-    on_clear: Mapping[str, Value]
+    set: Mapping[str, Value | Template]
+    on_clear: Mapping[str, Value | Template]
     within: int
     retries: int
     expires: int

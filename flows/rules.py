@@ -5,14 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from devices import vocabulary
 from flows import expressions, templates
 from flows.aggregates import AggregateCall
-from flows.expressions import LABELS, NUMBER, TEXT, TRUTH, Flaw, Samples, Scope
+from flows.cases import case_readings
+from flows.expressions import TEXT, Flaw, Scope
 from flows.flow_file import parse_hold
 from flows.mathematics import MATH
+from flows.scopes import ANYTHING, NAMED, SERIES_SCOPE, Scopes
 from gateway.findings import Document, Problem, Step, hint
 
 SERIES = ("device", "metric", "channel")
@@ -27,12 +29,6 @@ _CEL_WORDS = {
 }
 _LABEL = re.compile(r"[\w.\-]{1,64}")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ANYTHING = (NUMBER, TEXT, TRUTH)
-WINDOWED = ("tumbling", "sliding", "session", "count", "state")
-NAMED = ("lookup", "aggregate", "derive", "detect")
-"""The parts of a file that bring names."""
-_WATCHED = {"rate": "rate", "stuck": "flat_for"}
-"""What a trigger itself computes, by what it watches."""
 _SURROUNDINGS = {"labels", "prev", "metric", "unit", "device", "channel"}
 
 
@@ -41,17 +37,10 @@ class Rules:
 
     def __init__(self, document: Document, sound: Mapping[str, Any]) -> None:
         self._document = document
-        self._sound = sound
-        window = document.data.get("window")
-        kind = window.get("kind") if isinstance(window, dict) else window
-        self._kind = kind if isinstance(kind, str) else None
-        self._windowed = self._kind in WINDOWED
-        self._names = {part: self._names_of(part) for part in NAMED}
-
-    def _names_of(self, part: str) -> tuple[str, ...] | None:
-        """Give the names that a part of the file brings; None where it is no mapping."""
-        written = self._document.data.get(part)
-        return () if written is None else tuple(written) if isinstance(written, dict) else None
+        self._scopes = Scopes(document, sound)
+        self._at = self._scopes.at
+        self._names = self._scopes.names
+        self._kind, self._windowed = self._scopes.kind, self._scopes.windowed
 
     def problems(self) -> Iterator[Problem]:
         """Give everything that is wrong between the parts."""
@@ -69,18 +58,6 @@ class Rules:
         yield from self._actions()
         yield from self._tests()
 
-    def _at(self, *path: Step) -> Any:
-        """Give the sound value at a path, or None."""
-        value: Any = self._sound
-        for step in path:
-            if isinstance(value, Mapping):
-                value = value.get(cast("str", step))
-            elif isinstance(value, list) and isinstance(step, int):
-                value = value[step]
-            else:
-                return None
-        return value
-
     def _has(self, key: str) -> bool:
         """Tell whether the file gives a key a value, be it sound or not."""
         return self._document.data.get(key) is not None
@@ -95,7 +72,7 @@ class Rules:
     def _where(self) -> Iterator[Problem]:
         where = self._at("select", "where")
         if isinstance(where, str):
-            yield from _placed(("select", "where"), expressions.check(where, _SERIES_SCOPE))
+            yield from _placed(("select", "where"), expressions.check(where, SERIES_SCOPE))
 
     def _group(self) -> Iterator[Problem]:
         seen: set[str] = set()
@@ -116,7 +93,7 @@ class Rules:
 
     def _parts(self) -> Iterator[Problem]:
         """Ask for the parts that need each other."""
-        if self._windowed and not self._has("aggregate"):
+        if self._windowed and not self._document.data.get("aggregate"):
             yield Problem(
                 ("aggregate",),
                 f"missing key 'aggregate': what a {self._kind} window computes, such as {{warm: mean(temperature)}}",
@@ -152,7 +129,8 @@ class Rules:
         group = self._at("group")
         for name in self._names["lookup"] or ():
             lookup = self._at("lookup", name)
-            whose = isinstance(lookup, Mapping) and "device" not in lookup and "metric" in lookup
+            written = self._document.data["lookup"][name]
+            whose = isinstance(lookup, Mapping) and isinstance(written, Mapping) and "device" not in written and "metric" in lookup
             if whose and group is not None and (None in group or "device" not in group or {"metric", "channel"} & set(group)):
                 yield Problem(
                     ("lookup", name), f"missing key 'device' of {name!r}: whose value it is, since group is not by device", show=False
@@ -169,17 +147,15 @@ class Rules:
     def _while(self) -> Iterator[Problem]:
         text = self._at("window", "while")
         if isinstance(text, str):
-            scope: Scope = {**self._metric_scope(), "value": _ANYTHING, "metric": (TEXT,)}
+            scope: Scope = {**self._scopes.of_metrics(), "value": ANYTHING, "metric": (TEXT,)}
             yield from _placed(("window", "while"), expressions.check(text, scope))
 
     def _derived(self) -> Iterator[Problem]:
-        for name, text in (self._at("derive") or {}).items():
-            scope = self._scope(before=name)
-            if isinstance(text, str) and scope is not None:
-                yield from _placed(("derive", name), expressions.check_formula(text, scope)[0])
+        for name in self._at("derive") or {}:
+            yield from self._value(("derive", name), self._scopes.of_results(before=name))
 
     def _detectors(self) -> Iterator[Problem]:
-        scope = self._scope(scores=False)
+        scope = self._scopes.of_results(scores=False)
         for name in self._at("detect") or {}:
             yield from self._of(("detect", name), scope)
 
@@ -202,7 +178,7 @@ class Rules:
             yield Problem((*at, "of"), f"of: {of!r} is no number", show=False)
 
     def _trigger(self) -> Iterator[Problem]:
-        scope = self._scope()
+        scope = self._scopes.of_results()
         for key in ("when", "clear"):
             text = self._at("trigger", key)
             if isinstance(text, str) and scope is not None:
@@ -220,24 +196,31 @@ class Rules:
             )
 
     def _actions(self) -> Iterator[Problem]:
-        scope, groups = self._scope(watched=True), self._group_scope()
-        alerts = 0
-        for number, action in enumerate(self._at("do") or ()):
-            if not isinstance(action, dict):
-                continue
-            if isinstance(alert := action.get("alert"), str):
-                alerts += 1
-                if alerts == 2:
-                    yield Problem(("do", number, "alert"), "a flow has one alert text", key=True, show=False)
-                if scope is not None:
-                    yield from _placed(("do", number, "alert"), templates.check(alert, scope))
+        actions = {number: action for number, action in enumerate(self._at("do") or ()) if isinstance(action, dict)}
+        for number in [number for number, action in actions.items() if isinstance(action.get("alert"), str)][1:2]:
+            yield Problem(("do", number, "alert"), "a flow has one alert text", key=True, show=False)
+        for number in actions:
             for part in ("command", "republish"):
-                device = self._at("do", number, part, "device")
-                if isinstance(device, str) and groups is not None:
-                    yield from _placed(("do", number, part, "device"), templates.check(device, groups))
-            value, names = self._at("do", number, "republish", "value"), self._scope()
-            if isinstance(value, str) and names is not None:
-                yield from _placed(("do", number, "republish", "value"), expressions.check_formula(value, names)[0])
+                yield from self._template(("do", number, part, "device"), self._scopes.of_group())
+            yield from self._texts(number, self._scopes.of_results(watched=True))
+            yield from self._value(("do", number, "republish", "value"), self._scopes.of_results())
+
+    def _texts(self, number: int, scope: Scope | None) -> Iterator[Problem]:
+        """Look at what an action says and sets."""
+        yield from self._template(("do", number, "alert"), scope)
+        for at in (("do", number, "command", "set"), ("do", number, "on_clear", "set")):
+            for name in self._at(*at) or {}:
+                yield from self._template((*at, name), scope)
+
+    def _template(self, at: tuple[Step, ...], scope: Scope | None) -> Iterator[Problem]:
+        text = self._at(*at)
+        if isinstance(text, str) and scope is not None:
+            yield from _placed(at, templates.check(text, scope))
+
+    def _value(self, at: tuple[Step, ...], scope: Scope | None) -> Iterator[Problem]:
+        text = self._at(*at)
+        if isinstance(text, str) and scope is not None:
+            yield from _placed(at, expressions.check_formula(text, scope)[0])
 
     def _tests(self) -> Iterator[Problem]:
         names: set[str] = set()
@@ -247,6 +230,7 @@ class Rules:
             if (name := case.get("name")) in names:
                 yield Problem(("tests", number, "name"), f"two tests are named {name!r}", show=False)
             names.add(str(name))
+            yield from self._test_readings(number, case)
             for index, window in enumerate(self._at("tests", number, "expect", "windows") or ()):
                 named = {name for part in ("aggregate", "derive", "detect") for name in self._names[part] or ()}
                 known = {"start", "end", "revision", "count", *filter(None, self._at("group") or ()), *named}
@@ -254,60 +238,16 @@ class Rules:
                     at = ("tests", number, "expect", "windows", index, key)
                     yield Problem(at, f"unknown key {key!r}{hint(key, known)}", key=True, show=False)
 
-    def _scope(self, *, before: str | None = None, scores: bool = True, watched: bool = False) -> Scope | None:
-        """Give what expressions know; None where that cannot be told.
-
-        `before` asks for what a derived value knows: those before it and no scores; `watched` adds what the trigger itself computes.
-        """
-        groups = self._group_scope()
-        if groups is None or self._kind not in {*WINDOWED, "none"} or None in self._names.values():
-            return None
-        if self._windowed and not self._has("aggregate"):
-            return None
-        scope: dict[str, Any] = {"labels": LABELS, **groups, **self._lookup_scope()}
-        if self._windowed:
-            own = {name: self._aggregate_samples(name) for name in self._names["aggregate"] or ()}
-        else:
-            scope |= {**self._metric_scope(), **_SERIES_SCOPE, "elapsed": (NUMBER,)}
-            own = {"value": _ANYTHING}
-        later = {name: _ANYTHING for part in ("derive", "detect") for name in self._names[part] or ()}
-        scope |= own
-        scope["prev"] = {**own, **later}
-        for name in self._names["derive"] or ():
-            if name == before:
-                return scope
-            scope[name] = self._derived_samples(name, scope)
-            scope["prev"] = scope["prev"] | {name: scope[name]}
-        if scores:
-            scope |= dict.fromkeys(self._names["detect"] or (), (NUMBER,))
-        if watched:
-            scope |= {name: (NUMBER,) for key, name in _WATCHED.items() if self._at("trigger", key) is not None}
-        return scope
-
-    def _aggregate_samples(self, name: str) -> Samples:
-        text = (self._at("aggregate") or {}).get(name)
-        return _ANYTHING if text is None else AggregateCall.parse(text).samples
-
-    def _derived_samples(self, name: str, scope: Scope) -> Samples:
-        text = (self._at("derive") or {}).get(name)
-        return (expressions.check_formula(text, scope)[1] if isinstance(text, str) else ()) or _ANYTHING
-
-    def _lookup_scope(self) -> Scope:
-        return dict.fromkeys(self._names["lookup"] or (), _ANYTHING)
-
-    def _metric_scope(self) -> Scope:
-        return {name: _ANYTHING for name in self._at("select", "metrics") or () if name is not None}
-
-    def _group_scope(self) -> Scope | None:
-        """Give what a command's device can be made of: the group, and with no windows the reading itself."""
-        group = self._at("group")
-        if group is None or None in group:
-            return None
-        scope: Scope = {str(name): (TEXT,) for name in group}
-        return {**scope, **_SERIES_SCOPE} if self._kind == "none" else scope
-
-
-_SERIES_SCOPE: Scope = {"device": (TEXT,), "metric": (TEXT,), "channel": (TEXT,), "unit": (TEXT,), "labels": LABELS}
+    def _test_readings(self, number: int, case: Mapping[str, Any]) -> Iterator[Problem]:
+        """Hold that a test says something to the flow."""
+        metrics = self._at("select", "metrics")
+        text = case.get("readings")
+        if not isinstance(text, str) or not metrics or None in metrics:
+            return
+        said = {reading.metric for reading in case_readings(text)}
+        if not said & {*metrics, *(one.get("metric") for one in (self._at("lookup") or {}).values() if isinstance(one, Mapping))}:
+            what = f"of {', '.join(sorted(said))}" if said else "none"
+            yield Problem(("tests", number, "readings"), f"none of the readings is one that the flow selects: they are {what}", show=False)
 
 
 def _placed(at: tuple[Step, ...], flaws: list[Flaw]) -> Iterator[Problem]:

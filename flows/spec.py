@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from devices.reading import Value
 from flows.aggregates import Columns
 from flows.chains import loops
 from flows.expressions import Condition, Formula
@@ -178,8 +179,8 @@ def _commands(spec: FlowSpec) -> list[Command]:
     return [
         Command(
             device=Template(action.command.device),
-            set=action.command.set,
-            on_clear=action.on_clear.set if action.on_clear else {},
+            set=_settings(action.command.set),
+            on_clear=_settings(action.on_clear.set) if action.on_clear else {},
             within=action.command.confirm.within,
             retries=action.command.confirm.retries,
             expires=action.command.life,
@@ -187,6 +188,10 @@ def _commands(spec: FlowSpec) -> list[Command]:
         for action in spec.do
         if action.command is not None
     ]
+
+
+def _settings(written: Mapping[str, Value]) -> dict[str, Value | Template]:
+    return {name: Template(value) if isinstance(value, str) and {"{", "}"} & set(value) else value for name, value in written.items()}
 
 
 def _republished(spec: FlowSpec) -> Iterator[Republish]:
@@ -220,7 +225,8 @@ def _uses(flow: Flow) -> frozenset[str]:
     conditions = [watch.when, watch.clear] if isinstance(watch, Threshold) else []
     formulas = [*flow.derived.values(), *(one.value for one in flow.republished), *conditions]
     names = {name for formula in formulas if isinstance(formula, Formula) for name in formula.names}
-    texts = [flow.alert, *(command.device for command in flow.commands), *(one.device for one in flow.republished)]
+    told = [*(one for command in flow.commands for one in (command.device, *command.set.values(), *command.on_clear.values()))]
+    texts = [flow.alert, *(one for one in told if isinstance(one, Template)), *(one.device for one in flow.republished)]
     names |= {name.partition(".")[0] for text in texts for name in text.names}
     names |= {detector.of for detector in flow.detectors.values()} | ({watch.of} if isinstance(watch, RateOfChange | Stuck) else set())
     return frozenset({"metrics"} if flow.windows is None and names & flow.metrics else ()) | names & {"labels", "prev", "elapsed"}

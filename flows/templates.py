@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from devices import vocabulary
+from devices.reading import Value
 from flows.expressions import Flaw, Scope
 from gateway.findings import hint
 
@@ -50,6 +52,23 @@ class Template:
         if any(_value(values, name) in {None, ""} for name in self.names):
             return None
         return self.render(values)
+
+    def value(self, values: Mapping[str, Any]) -> Value | None:
+        """Give what the text stands for: of a single field the value itself, a number also where it has a format; else the text. None where one is missing.
+
+        >>> [Template(text).value({"warm": 21.26}) for text in ("{warm}", "{warm:.1f}", "warm {warm:.0f}", "{cold}")]
+        [21.26, 21.3, 'warm 21', None]
+        """
+        fields = [part for part in self._parts if part]
+        if len(fields) > 1 or not isinstance(fields[0], tuple):
+            return self.exact(values)
+        name, spec = fields[0]
+        value = _value(values, name)
+        if not spec or value is None or isinstance(value, bool | str):
+            return value if isinstance(value, bool | str | int | float) else None
+        text = _shown(value, spec)
+        number = vocabulary.number(text)
+        return text if number is None else number
 
     def __repr__(self) -> str:
         return f"Template({self.source!r})"

@@ -9,9 +9,9 @@ from flows.triggers.watches import Watch
 from gateway.findings import duration_text
 
 RAISED, STREAK, SINCE, FIRST, EPISODE, CLEARED_AT, NUMBER, CALM, MEMORY = range(9)
-"""Places in a trigger's state: is an episode open, how often in a row the rule held, since when that speaks and when it was first
-decided, the time at which the open (or last) episode was raised, when the last one cleared (0: never), how many there were, since when the open one is calm (0: it is not), and what the
-watch remembers (for `silence`: the journal's clock and time when something was last heard)."""
+"""Places in a trigger's state: is an episode open; how often in a row the rule held, since when that speaks and when it was first decided;
+the time at which the open (or last) episode was raised, when the last one cleared (0: never), how many there were; since when the open one is
+calm (0: it is not); and what the watch remembers (for `silence`: the journal's clock and time when something was last heard)."""
 
 Change = Literal["raised", "cleared"]
 State = list[Any]

@@ -11,6 +11,9 @@ from gateway.findings import duration_text
 Memory = list[Any]
 """What a watch keeps between two evaluations, in plain builtins."""
 
+_ROUNDING = 1e-9
+"""50.0 and 50.1 are within 0.1, which their difference as floats is not."""
+
 
 class Holds(Protocol):
     """A condition: True, False, or None where it cannot be told (a value is missing)."""
@@ -147,4 +150,4 @@ class Stuck:
         _, low, high = memory
         if isinstance(value, str) or isinstance(low, str):
             return bool(value == low)
-        return bool(max(high, value) - min(low, value) <= self.within)
+        return bool(max(high, value) - min(low, value) <= self.within + _ROUNDING * max(1.0, abs(high)))

@@ -170,8 +170,8 @@ class Dispatcher:
         )
 
     async def _send(self, command: Command, client: aiomqtt.Client | None, now: int) -> None:
-        if not command.device:
-            self._book.end(command, "refused", "the flow's text for the device had no value to name it", now=now)
+        if not command.device or None in command.settings.values():
+            self._book.end(command, "refused", _what_is_missing(command), now=now)
             return
         address = self._address(command)
         if address is None and not command.flow:  # a person waits for an answer; a flow's device may still show up
@@ -205,6 +205,12 @@ class Dispatcher:
         if all(command.state == "requested" and command.detail for command in found):
             return _LOOK_FOR_TIME if found else _LOOK_ANYWAY
         return _LOOK_FOR_REPORTS
+
+
+def _what_is_missing(command: Command) -> str:
+    if not command.device:
+        return "the flow's text for the device had no value to name it"
+    return f"the flow had no value for {', '.join(name for name, value in command.settings.items() if value is None)}"
 
 
 def _same(said: Value, wanted: Value) -> bool:

@@ -9,7 +9,7 @@ from flows.aggregates.registry import AGGREGATES
 from flows.check import check
 from flows.detectors import DETECTORS
 from flows.flow_file import WATCHES
-from flows.rules import WINDOWED
+from flows.scopes import WINDOWED
 from flows.spec import load_flows
 from flows.trial import failures
 

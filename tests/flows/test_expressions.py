@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flows import templates
 from flows.cel_text import guard_divisions, tokens
-from flows.expressions import LABELS, NUMBER, TEXT, TRUTH, Condition, check
+from flows.expressions import LABELS, NUMBER, TEXT, TRUTH, Condition, Formula, check, check_formula
 from flows.templates import Template
 
 SCOPE = {"warm": (NUMBER,), "damp": (NUMBER,), "last": (NUMBER, TEXT, TRUTH), "device": (TEXT,), "labels": LABELS}

@@ -245,6 +245,17 @@ def test_case_is_read_as_it_stands():
     assert (found.expect.alerts, found.expect.commands, found.labels) == ((), None, {"t-1": {"room": "a"}})
 
 
+def test_band_ends_where_people_add_up_its_margin():
+    """0.1 and a margin of 0.2 is 0.3, which binary fractions do not say."""
+    band = flow(trigger={"outside": {"low": 0.1, "high": 0.9, "margin": 0.2}})
+    assert band.trigger.watch.clear.source == "warm >= 0.3 && warm <= 0.7"
+
+
+def test_group_by_a_label_with_a_dot_has_an_alert():
+    """Where the file has no words of its own, the group is named, whatever its label is called."""
+    assert flow(group=["site.part"]).alert.render({"site.part": "west"}).startswith("west: ")
+
+
 def test_one_file_reads_alone(tmp_path):
     """A flow outside of a config folder can be tried."""
     write(tmp_path, spec())

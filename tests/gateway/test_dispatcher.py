@@ -72,3 +72,11 @@ def test_restart_goes_on_with_what_was_under_way(rig):
     rig.report(True)
     rig.steps(0.6)
     assert rig.states() == [("c1", "sent", 1), ("c1", "confirmed", 1)]
+
+
+def test_command_without_a_value_to_set_is_refused_with_the_reason(rig):
+    """What a flow could not fill in is never guessed."""
+    rig.ask("c1", None)
+    assert rig.steps(0) == []
+    assert rig.states() == [("c1", "refused", 0)]
+    assert rig.book.get("c1").detail == "the flow had no value for state"
