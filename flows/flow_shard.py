@@ -146,14 +146,16 @@ class FlowShard:
 
     def _due_of(self, state: GroupState) -> int | None:
         """Tell at which time of the journal's clock something happens in a group if nothing more comes."""
-        flow, found = self.flow, []
-        if flow.windows:
-            found.append(flow.windows.due(state.window))
-        if flow.trigger and self._silence:
-            found.append(flow.trigger.silence_due(state.trigger))
-        elif flow.trigger and self._timed and (time := flow.trigger.due(state.trigger)) is not None:
-            found.append(max(state.window[BASE_CLOCK], state.window[BASE_CLOCK] + time - state.window[BASE]))
-        return min((due for due in found if due is not None), default=None)
+        flow = self.flow
+        due = flow.windows.due(state.window) if flow.windows else None
+        if flow.trigger is None or not (self._silence or self._timed):
+            return due
+        if self._silence:
+            waits = flow.trigger.silence_due(state.trigger)
+        else:
+            time = flow.trigger.due(state.trigger)
+            waits = None if time is None else state.window[BASE_CLOCK] + max(0, time - state.window[BASE])
+        return waits if due is None else due if waits is None else min(due, waits)
 
     @property
     def due(self) -> int | None:

@@ -19,6 +19,8 @@ def effect_id(kind: str, *cause: str | int) -> str:
 
 def group_text(group: Group) -> str:
     """Write a group key as one text that no other key shares."""
+    if len(group) == 1:
+        return group[0][1].replace(chr(30), chr(30) * 2)
     return chr(30).join(value.replace(chr(30), chr(30) * 2) for _, value in group)
 
 
