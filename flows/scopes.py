@@ -31,7 +31,8 @@ class Scopes:
         window = document.data.get("window")
         kind = window.get("kind") if isinstance(window, dict) else window
         self.kind = kind if isinstance(kind, str) else None
-        self.windowed = self.kind in WINDOWED
+        # A kind that is none hides nothing else: where something is aggregated, there are windows.
+        self.windowed = self.kind in WINDOWED or (self.kind != "none" and bool(document.data.get("aggregate")))
         self.names = {part: self._names_of(part) for part in NAMED}
 
     def _names_of(self, part: str) -> tuple[str, ...] | None:
@@ -57,7 +58,7 @@ class Scopes:
         `before` asks for what a derived value knows: those before it and no scores; `watched` adds what the trigger itself computes.
         """
         groups = self.of_group()
-        if groups is None or self.kind not in {*WINDOWED, "none"} or None in self.names.values():
+        if groups is None or not (self.windowed or self.kind == "none") or None in self.names.values():
             return None
         if self.windowed and not self._document.data.get("aggregate"):
             return None
@@ -73,6 +74,8 @@ class Scopes:
         for name in self.names["derive"] or ():
             if name == before:
                 return scope
+            if name in {"prev", "labels"}:
+                continue
             scope[name] = self._derived_samples(name, scope)
             scope["prev"] = scope["prev"] | {name: scope[name]}
         if scores:

@@ -53,7 +53,7 @@ class Threshold:
 
     @property
     def clear_rule(self) -> str:
-        return self.when.source if self.clear is None else self.clear.source
+        return f"no longer: {self.when.source}" if self.clear is None else self.clear.source
 
     def new(self) -> Memory:
         return []
@@ -99,23 +99,28 @@ class RateOfChange:
         if isinstance(value, str) or value is None:
             return None
         before, memory[:] = tuple(memory), (time, float(value))
-        if not before or time <= before[0]:
-            if before:  # two at one time have no rate: the first of them stays the one to compare with
-                memory[:] = before
+        if not before or time <= before[0]:  # two at one time have no rate
             return None
         rate = values["rate"] = (value - before[1]) / (time - before[0]) * self.per
         fast = (self.above is not None and rate > self.above) or (self.below is not None and rate < self.below)
         return fast is not raised
 
 
+_LONGEST_STRETCH = 1_000
+"""Extremes that are remembered of a stretch; a longer one is shortened at its start."""
+
+
 @dataclass(frozen=True)
 class Stuck:
     """The value `of` has stayed within `within` for `flat` ns: a sensor that says the same for ever. Adds `flat_for` (s) to the values.
 
+    The stretch is the longest up to now in which the largest less the smallest is at most `within`. Its extremes are kept by two monotonic
+    queues, in O(1) on average.
+
     >>> watch = Stuck("value", flat=20, within=0.5)
     >>> memory = watch.new()
-    >>> [watch.look(memory, {"value": v}, t, raised=False) for t, v in [(0, 1.0), (10, 1.2), (20, 1.4), (30, 1.6), (50, 1.6)]]
-    [False, False, True, False, True]
+    >>> [watch.look(memory, {"value": v}, t, raised=False) for t, v in [(0, 1.0), (10, 1.2), (20, 1.4), (30, 1.6), (40, 1.5), (50, 1.6)]]
+    [False, False, True, True, True, True]
     """
 
     of: str
@@ -137,17 +142,26 @@ class Stuck:
         value = values.get(self.of)
         if value is None:
             return None
-        if not memory or not self._near(memory, value):
-            memory[:] = (time, value, value)
-        elif not isinstance(value, str):
-            memory[1:] = (min(memory[1], value), max(memory[2], value))
+        if isinstance(value, str) or not memory or isinstance(memory[1], str):
+            if not memory or memory[1] != value:
+                memory[:] = (time, value) if isinstance(value, str) else (time, [[value, 0]], [[value, 0]])
+        else:
+            self._extend(memory, value, time)
         values["flat_for"] = (time - memory[0]) / 1e9
         flat = time - memory[0] >= self.flat
         return flat is not raised
 
-    def _near(self, memory: Memory, value: float | str) -> bool:
-        """Tell whether a value belongs to the stretch that memory holds: its start, lowest and highest."""
-        _, low, high = memory
-        if isinstance(value, str) or isinstance(low, str):
-            return bool(value == low)
-        return bool(max(high, value) - min(low, value) <= self.within + _ROUNDING * max(1.0, abs(high)))
+    def _extend(self, memory: Memory, value: float, time: int) -> None:
+        """Take the next value into a stretch: its start, and its largest and smallest values, each with when the reading after it came."""
+        largest, smallest = memory[1], memory[2]
+        for queue, sign in ((largest, 1), (smallest, -1)):
+            queue[-1][1] = time
+            while queue and (queue[-1][0] - value) * sign <= 0:
+                queue.pop()
+            queue.append([value, 0])
+        while (
+            largest[0][0] - smallest[0][0] > self.within + _ROUNDING * max(1.0, abs(value))
+            or len(largest) + len(smallest) > _LONGEST_STRETCH
+        ):
+            first = min((queue for queue in (largest, smallest) if queue[0][1]), key=lambda queue: queue[0][1])
+            memory[0] = first.pop(0)[1]

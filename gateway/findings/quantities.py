@@ -13,13 +13,19 @@ _BYTES = {"B": 1, "KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 _QUANTITY = re.compile(r"\s*(\d{1,15}(?:\.\d{1,9})?)\s*([A-Za-z]*)\s*")
 
 
+_LONGEST = 36_500 * _NS["d"]
+
+
 def parse_duration(value: Any) -> int:
     """Give the nanoseconds of `10s`, `5m`, `2h`, `1d`, `250ms`, or of a number of seconds; ValueError for anything else.
 
     >>> parse_duration("5m"), parse_duration("250ms"), parse_duration(1.5)
     (300000000000, 250000000, 1500000000)
     """
-    return _quantity(value, units=_NS, unit="s", rule="must be a duration such as 10s, 5m, 2h")
+    duration = _quantity(value, units=_NS, unit="s", rule="must be a duration such as 10s, 5m, 2h")
+    if duration > _LONGEST:  # a time so long after now would be beyond what SQLite and MessagePack can hold
+        raise ValueError("must be a duration of at most 100 years, 36500d")
+    return duration
 
 
 def parse_size(value: Any) -> int:

@@ -2,6 +2,8 @@
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.triggers import RateOfChange, Stuck, Threshold, Trigger
 from flows.triggers.trigger import CLEARED_AT, EPISODE
@@ -107,5 +109,19 @@ def test_rate_compares_with_the_value_before():
     watch = RateOfChange("x", above=1.0, below=None, per=S)
     memory = watch.new()
     said = [({"x": 1.0}, 0), ({"x": 9.0}, 0), ({"x": None}, S), ({"x": 3.0}, S)]
-    assert [watch.look(memory, values, time, raised=False) for values, time in said] == [None, None, None, True]
-    assert said[-1][0]["rate"] == 2.0
+    assert [watch.look(memory, values, time, raised=False) for values, time in said] == [None, None, None, False]
+    assert said[-1][0]["rate"] == -6.0
+
+
+@given(values=st.lists(st.integers(0, 12), min_size=1, max_size=60))
+def test_stuck_finds_the_longest_flat_stretch(values):
+    """What `flat_for` says is how long the largest less the smallest has been within the limit, looking back from now."""
+    watch = Stuck("x", flat=5 * S, within=3.0)
+    memory = watch.new()
+    for now in range(len(values)):
+        seen = {"x": float(values[now])}
+        held = watch.look(memory, seen, now * S, raised=False)
+        memory = msgspec.msgpack.decode(msgspec.msgpack.encode(memory))
+        flat = next(at for at in range(now + 1) if max(values[at : now + 1]) - min(values[at : now + 1]) <= 3)
+        assert seen["flat_for"] == now - flat
+        assert held == (now - flat >= 5)
