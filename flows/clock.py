@@ -10,6 +10,7 @@ class JournalClock:
 
     Time passes between two rows only where both are live and of one connection: a hole in the journal (our own outage), a lost broker, and
     the backlog behind it advance nothing. Built on the rows' monotonic times, so that a step of the system's clock advances nothing either.
+    `live_until` is when the newest live row came (epoch ns): what is in a backlog may be from then on.
 
     >>> from gateway.journal.row import Row
     >>> at = lambda s, connection, live: Row(0, 0, 0, s * 10**9, 1, connection, live, 0, 0, b"")
@@ -19,14 +20,16 @@ class JournalClock:
     """
 
     def __init__(self, state: list[int] | None = None) -> None:
-        self.now, self._uptime, self._connection, self._live = state or [0, 0, 0, 0]
+        self.now, self._uptime, self._connection, self._live, self.live_until = [*(state or [0, 0, 0, 0]), 0][:5]
 
     def advance(self, row: Row) -> int:
         """Take the next row's time; give the clock."""
         if row.live and self._live and row.connection == self._connection:
             self.now += max(0, row.uptime - self._uptime)
         self._uptime, self._connection, self._live = row.uptime, row.connection, int(row.live)
+        if row.live:
+            self.live_until = row.received
         return self.now
 
     def snapshot(self) -> list[int]:
-        return [self.now, self._uptime, self._connection, self._live]
+        return [self.now, self._uptime, self._connection, self._live, self.live_until]

@@ -55,6 +55,8 @@ class FlowShard:
         if self._silence:
             yield from self._hear(state, reading, row)
         evidence = reading.received if row.live else min(reading.ts, reading.received)
+        if row.since and reading.time_source.startswith("received"):  # it waited in the broker, and nothing says for how long
+            evidence = min(evidence, row.since)
         place = (
             yield from self._take_windowed(state, reading, evidence, row)
             if flow.windows
@@ -234,6 +236,8 @@ class FlowShard:
     ) -> Iterator[Effect]:
         flow, trigger, now = self.flow, self.flow.trigger, state.trigger
         assert trigger is not None
+        if change == "raised":
+            state.severity = flow.severity
         alert = AlertChanged(
             id=effect_id("a", episode := episode_id(flow.name, state), change),
             episode=episode,

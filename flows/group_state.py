@@ -15,7 +15,8 @@ class GroupState(msgspec.Struct, array_like=True):
     `window` and `trigger` belong to `flows.windows` and `flows.triggers`. Without windows, `window` is the newest event time that was decided,
     and the group's watermark: a time and the journal's clock then. `detectors` are the memories by name, `looked` the newest time and value
     by lookup. `labels` are those of the device that spoke last, `before` what `prev` knows, with its time, `metrics` the newest value of
-    each metric, and `last` what a trigger that waits for time to pass would say; each kept only where the flow uses it.
+    each metric, and `last` what a trigger that waits for time to pass would say; each kept only where the flow uses it. `severity` is that of
+    the newest episode.
     """
 
     group: list[list[str]]
@@ -27,6 +28,7 @@ class GroupState(msgspec.Struct, array_like=True):
     before: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
     last: dict[str, Any] = {}
+    severity: str = ""
 
     @property
     def key(self) -> Group:

@@ -106,9 +106,10 @@ class Normaliser:
         yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
         # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
         live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
+        since = 0 if row.live else self._clock.live_until
         for number in shards:
             items, late = step.shards.get(number, ((), ()))
-            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late, offset=row.offset)
+            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late, offset=row.offset, since=since)
 
     def _read(self, step: Step) -> None:
         """Take what the row holds."""

@@ -109,8 +109,8 @@ def _orphan_alert(flow: str, state: GroupState, at: int, *, what: str) -> AlertC
         flow=flow,
         group=state.key,
         state="cleared",
-        severity="info",
-        message=what,
+        severity=state.severity or "info",
+        message=f"{', '.join(value for _, value in state.key) or flow}: {what}",
         why={
             "rule": what,
             "values": {},

@@ -24,7 +24,8 @@ class Slice(NamedTuple):
     """Readings by flow and group, or nothing but time (`tick`).
 
     `at` is the row's receive time and `clock` the journal's clock, both ns. `live` is false for a broker's backlog. `flush` asks for the
-    counters only. `late` is flow and device of readings that are only to be counted. `offset` is the row's.
+    counters only. `late` is flow and device of readings that are only to be counted. `offset` is the row's. `since`, of a backlog, is from
+    when on what it holds may be (epoch ns; 0: nobody knows).
     """
 
     shard: int
@@ -36,3 +37,4 @@ class Slice(NamedTuple):
     items: Sequence[Item] = ()
     late: Sequence[tuple[str, str]] = ()
     offset: int = 0
+    since: int = 0

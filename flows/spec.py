@@ -20,7 +20,7 @@ from flows.rules import Rules
 from flows.templates import Template
 from flows.triggers import RateOfChange, Stuck, Threshold, Trigger, Watch
 from flows.windows import CountWindows, Grid, SessionWindows, StateWindows, TimedWindows, Windows
-from gateway.findings import ConfigError, Document, Finding, misnamed, open_document, parse, placed
+from gateway.findings import ConfigError, Document, Finding, misnamed, open_document, parse, placed, yaml_files
 
 
 def load_flows(config: Path, *, environ: Mapping[str, str] = os.environ) -> list[Flow]:
@@ -41,7 +41,7 @@ def read_flows(config: Path, *, environ: Mapping[str, str] = os.environ) -> tupl
     flows, findings = [], misnamed(config / "flows", root=config)
     files: dict[str, str] = {}
     documents: dict[str, Document] = {}
-    for path in sorted((config / "flows").glob("*.yaml")):
+    for path in yaml_files(config / "flows"):
         document = open_document(path, root=config, environ=environ)
         flow, wrong = _read(document, root=config, taken=files)
         findings += wrong

@@ -12,7 +12,7 @@ from devices.catalogue import BLANKS, CONVENTIONS, Catalogue
 from devices.profile import Profile
 from devices.template import DEVICE
 from devices.trial import failures
-from gateway.findings import Finding, Problem, Step, hint, load_folder, open_document, placed
+from gateway.findings import Finding, Problem, Step, hint, load_folder, open_document, placed, yaml_files
 
 _KNOWN: Final = [made.name for made in CONVENTIONS]
 _WRITTEN_BLANK: Final = re.compile(r"\{(\w+)\}")
@@ -47,7 +47,7 @@ class FailedTest(NamedTuple):
 def check(config: Path) -> list[Finding]:
     """Give a finding for each convention and blank that nobody knows, and each unit that its metric cannot have."""
     findings: list[Finding] = []
-    for path in sorted((config / "devices").glob("*.yaml")):
+    for path in yaml_files(config / "devices"):
         document = open_document(path, root=config)
         for rule in (_conventions, _blanks, _units):
             findings += placed(document, rule(document.data))
@@ -106,7 +106,7 @@ def _unit(at: tuple[Step, ...], metric: str, unit: Any) -> Iterator[Problem]:
 def failed_samples(config: Path) -> Iterator[FailedTest]:
     """Run every profile's samples; yield each thing that is not as a sample says. The config must be sound."""
     profiles = load_folder(config / "devices", Profile, root=config)
-    for path, profile in zip(sorted((config / "devices").glob("*.yaml")), profiles, strict=True):
+    for path, profile in zip(yaml_files(config / "devices"), profiles, strict=True):
         document = open_document(path, root=config)
         for number, sample in enumerate(profile.samples):
             place = document.place(("samples", number))

@@ -20,7 +20,7 @@ from gateway.commands.dispatcher import Dispatcher, dispatch
 from gateway.commands.profiles_in_use import ProfilesInUse
 from gateway.commands.reported import Reported
 from gateway.commands.safe import SafeStates
-from gateway.config import LastGood
+from gateway.config import CONFIG_STATE, LastGood
 from gateway.delivery.cursor import Cursor
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.destination import Destination
@@ -36,7 +36,7 @@ from gateway.link.endpoint import Endpoint
 from gateway.link.link import Link, Subscription
 from gateway.settings import Settings
 from gateway.settings import load as load_settings
-from gateway.state_file import write_state
+from gateway.state_file import read_state, write_state
 from gateway.status import GATEWAY_STATE
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError, StoreError
@@ -47,6 +47,9 @@ _STATE_EVERY = 1.0
 _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
+
+_HURRY = 4
+"""Looks (`_STATE_EVERY`) for which ticks come every second after the config has changed."""
 
 _SWITCH = 0.0005
 """Seconds that one thread may keep the other waiting: the link and the commands share this process, and each has milliseconds."""
@@ -167,11 +170,15 @@ class Gateway:
             away_since=away_since,
         )
         book = Book(self._data / "commands.db")
-        dispatcher = Dispatcher(book, reported, catalogue, self._journal, safe=safe, renewed=profiles.renewed)
+        dispatcher = Dispatcher(book, reported, catalogue, self._journal, safe=safe, renewed=profiles.renewed, flows=self._flows)
         async with asyncio.TaskGroup() as group:
             group.create_task(safe.run())
             # Ends first, when all is ended: nothing is commanded behind a safe state.
             await dispatch(dispatcher, partial(self.endpoint.client, f"{client_id}-commands"), self._wake_up(), Backoff())
+
+    def _flows(self) -> set[str]:
+        """Give the names of the flows that run."""
+        return {flow["name"] for flow in read_state(self._data / CONFIG_STATE).get("flows", ())}
 
     async def _replays(self) -> None:
         """Hand the journal the dead letters that a person wants read again."""
@@ -197,11 +204,15 @@ class Gateway:
     async def _watch(self, stop: asyncio.Event) -> None:
         """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""
         reader = await self._reader()
+        config, hurry = None, 0
         while True:
             if not self._link.is_alive():
                 stop.set()
                 raise RuntimeError("the link's thread ended")
-            self._link.tick_every = _TICK_OPEN if reader.time_matters() else _TICK_QUIET
+            hurry -= 1
+            if config != (config := read_state(self._data / CONFIG_STATE).get("loaded")):
+                hurry = _HURRY  # flows that are new or gone have something to say with the next tick
+            self._link.tick_every = _TICK_OPEN if hurry > 0 or reader.time_matters() else _TICK_QUIET
             self._save_state(self._link_state)
             await asyncio.sleep(_STATE_EVERY)
 

@@ -240,7 +240,7 @@ def _alert_line(alert: AlertChanged) -> str:
     raised = alert.state == "raised"
     mark = {"critical": "[bold red]▲ ALERT[/]", "warning": "[bold yellow]▲ ALERT[/]"}.get(alert.severity, "[bold]▲ ALERT[/]")
     word = f"{mark}    " if raised else "[green]▼ cleared[/]  "
-    shown = {k: v for k, v in alert.why["values"].items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    shown = {k: v for k, v in alert.why["values"].items() if isinstance(v, int | float)}
     held = f", held {alert.why['held']}×" if raised and alert.why.get("held", 0) > 1 else ""
     return (
         f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])} [dim]({_values(shown)}{held})[/]"
@@ -312,4 +312,6 @@ def _config_lines(config: dict[str, Any]) -> list[str]:
         f"config    version {config['version']} of {loaded}  flows {count}{'' if config['ok'] else '  [red]the folder is not sound[/]'}"
     ]
     lines += [f"          [red]{escape(str(Finding(**finding)))}[/]" for finding in config["findings"]]
+    for name, parts in config.get("changes", {}).get("restarted", {}).items():
+        lines.append(f"          {escape(name)} started afresh: its {escape(', '.join(parts))} changed")
     return lines + [f"          {escape(name)} takes effect at the next start" for name in config["pending"]]

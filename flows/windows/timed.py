@@ -10,18 +10,19 @@ are late and enter no window. Aggregates that know of time look back beyond the 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from flows.aggregates import Columns, Point, Span, State
+from flows.aggregates import Columns, Point, Span
+from flows.windows.blocks import Merging, forget, forget_before, merged
 from flows.windows.grid import FixedGrid, Grid
 from flows.windows.watermark import CLOSED, NEXT, UNSEEN, Watermark
 from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, Group, Place
 
-STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED, FORGOTTEN = range(4, 11)
+STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED, FORGOTTEN, BLOCKS = range(4, 12)
 """Places in a group's state: the panes' starts in order, panes by their start, revisions by window end, ends to give again at the end of this
-row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points of the panes that are forgotten, and up
-to when nothing is corrected any more."""
+row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points of the panes that are forgotten, up to
+when nothing is corrected any more, and panes of a sliding window merged ahead (`flows.windows.blocks`)."""
 
 READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)
 """Places in a pane: how many readings, the newest evidence, the accumulators, the newest points before the pane, readings since it was folded."""
@@ -62,7 +63,7 @@ class TimedWindows(Watermark):
 
     def new(self) -> Group:
         """Make the state of a group that has seen nothing."""
-        return [*UNSEEN, [], {}, {}, {}, 0, list(self._nothing), 0]
+        return [*UNSEEN, [], {}, {}, {}, 0, list(self._nothing), 0, {}]
 
     def add(self, group: Group, metric: str, value: Any, *, ts: int, evidence: int) -> Place:
         """Put a reading into its pane; tell what became of it."""
@@ -88,6 +89,8 @@ class TimedWindows(Watermark):
         else:
             self.columns.add(pane[VALUES], metric, value, ts)
         if end <= closed:
+            if group[BLOCKS]:
+                forget(group[BLOCKS], start // slide)
             end = self._correct(group, end, last)
         if end and (end < group[NEXT] or not group[NEXT]):
             group[NEXT] = end
@@ -200,20 +203,27 @@ class TimedWindows(Watermark):
 
     def _result(self, group: Group, end: int, *, corrected: bool) -> Closed:
         starts, start = group[STARTS], self._start_of(end)
-        panes = [group[PANES][at] for at in starts[bisect_left(starts, start) : bisect_left(starts, end)]]
-        values = self.columns.results(self._merged(panes), Span(start, end), panes[0][BEFORE])
+        first = group[PANES][starts[bisect_left(starts, start)]]
+        whole = self._merged(group, start, end) if self._sliding else first
+        values = self.columns.results(whole[VALUES], Span(start, end), first[BEFORE])
         revision = group[REVISIONS].get(end, 0) + 1
         group[REVISIONS][end] = revision
-        readings, evidence = sum(pane[READINGS] for pane in panes), max(pane[EVIDENCE] for pane in panes)
-        return Closed(start, end, revision, readings, values, evidence, corrected)
+        return Closed(start, end, revision, whole[READINGS], values, whole[EVIDENCE], corrected)
 
-    def _merged(self, panes: Sequence[Pane]) -> list[State]:
-        if len(panes) == 1:
-            return list(panes[0][VALUES])
-        merged = self.columns.new()
-        for pane in panes:
-            self.columns.merge(merged, pane[VALUES])
-        return merged
+    def _merged(self, group: Group, start: int, end: int) -> Pane:
+        """Merge the panes of a sliding window, which has at least one. Points that are kept one by one are not kept twice."""
+        panes, slide, horizon = group[PANES], self._slide, self._horizon(group)
+        keep = (lambda number: (number + 1) * slide <= horizon) if self.columns.timed else (lambda _: True)
+        merging = Merging(lambda number: panes.get(number * slide), self._join, keep)
+        whole = merged(group[BLOCKS], start // slide, end // slide, merging)
+        assert whole is not None
+        return whole
+
+    def _join(self, earlier: Pane, later: Pane) -> Pane:
+        values = self.columns.new()
+        self.columns.merge(values, earlier[VALUES])
+        self.columns.merge(values, later[VALUES])
+        return [earlier[READINGS] + later[READINGS], max(earlier[EVIDENCE], later[EVIDENCE]), values]
 
     def _fold(self, group: Group) -> None:
         """Fold panes that nothing can be put into any more while windows still want them."""
@@ -235,5 +245,7 @@ class TimedWindows(Watermark):
             for start in starts[:old]:
                 del panes[start]
             del starts[:old]
+            if group[BLOCKS]:
+                forget_before(group[BLOCKS], starts[0] // self._slide if starts else 1 << 62)
         while revisions and (end := next(iter(revisions))) <= horizon:
             del revisions[end]

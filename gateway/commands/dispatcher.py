@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from time import time_ns
 from typing import Protocol
 
@@ -54,15 +54,17 @@ class Dispatcher:
         *,
         safe: SafeStates | None = None,
         renewed: Callable[[], Catalogue | None] = lambda: None,
+        flows: Callable[[], Container[str]] = tuple,
         clock: Callable[[], int] = time_ns,
     ) -> None:
-        """`renewed` is asked at every step, and gives a catalogue where the profiles have changed."""
+        """`renewed` is asked at every step, and gives a catalogue where the profiles have changed; `flows` gives the names of those that run."""
         self._book = book
         self._store = store
         self._catalogue = catalogue
         self._journal = journal
         self._safe = safe
         self._renewed = renewed
+        self._flows = flows
         self._clock = clock
         self._actuators = Actuators(book, store, catalogue)
 
@@ -126,7 +128,7 @@ class Dispatcher:
         for back in self._safe.back() if self._safe else ():
             if self._book.guard(back.device):
                 self._actuators.told(back.device, back.switched, since=back.since, place=self._journal.offset)
-                wanted = last_wanted(self._book.newest_of(back.device), back.settings)
+                wanted = last_wanted(self._book.newest_of(back.device), back.settings, flows=self._flows())
                 if wanted:
                     self._book.restore(wanted, back.why, now=now)
 

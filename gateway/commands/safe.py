@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from contextlib import AsyncExitStack
 from time import time_ns
 from typing import NamedTuple
@@ -193,11 +193,11 @@ async def _say(clients: Sequence[aiomqtt.Client], messages: Sequence[Encoded]) -
     return True
 
 
-def last_wanted(newest_first: Iterable[Command], safe: dict[str, Value]) -> Command | None:
+def last_wanted(newest_first: Iterable[Command], safe: dict[str, Value], *, flows: Container[str]) -> Command | None:
     """Give the flow's command that a device in its safe state must be told again; None where there is none.
 
-    That is the last one that it was sent for the same settings, if it says otherwise. Where a person had the last word, the safe state
-    stands; where a newer command waits, that one goes out anyway.
+    That is the last one that it was sent for the same settings, if it says otherwise. Where a person had the last word, or a flow that is no
+    more (`flows` are those that run), the safe state stands; where a newer command waits, that one goes out anyway.
     """
     for command in newest_first:
         if command.flow == OWN_FLOW or (otherwise := _says_otherwise(command.settings, safe)) is None:
@@ -205,7 +205,7 @@ def last_wanted(newest_first: Iterable[Command], safe: dict[str, Value]) -> Comm
         if command.state == "requested":
             return None
         if command.state in {"sent", "confirmed", "failed"}:
-            return command if command.flow and otherwise else None
+            return command if command.flow in flows and otherwise else None
     return None
 
 

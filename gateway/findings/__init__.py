@@ -5,7 +5,7 @@ from gateway.findings.composing import compose
 from gateway.findings.document import Document, Place, Step
 from gateway.findings.finding import ConfigError, Finding
 from gateway.findings.quantities import DURATION_SCHEMA, Duration, PositiveDuration, Size, duration_text, parse_duration, parse_size
-from gateway.findings.reading import Parsed, load_folder, misnamed, no_folder, open_document, parse, placed, read, read_folder
+from gateway.findings.reading import Parsed, load_folder, misnamed, no_folder, open_document, parse, placed, read, read_folder, yaml_files
 from gateway.findings.wording import hint
 
 __all__ = [
@@ -35,4 +35,5 @@ __all__ = [
     "placed",
     "read",
     "read_folder",
+    "yaml_files",
 ]

@@ -99,6 +99,11 @@ def read(path: Path, model: type[M], *, root: Path, environ: Mapping[str, str] =
     return parsed.model, sorted(parsed.findings)
 
 
+def yaml_files(folder: Path) -> list[Path]:
+    """List the `*.yaml` of a folder in the order of their names; a folder that is not there has none. Hidden files are an editor's own."""
+    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+
+
 def read_folder(folder: Path, model: type[M], *, root: Path, environ: Mapping[str, str] = os.environ) -> tuple[list[M], list[Finding]]:
     """Read every `*.yaml` of a folder in the order of its names; a folder that is not there holds nothing.
 
@@ -106,7 +111,7 @@ def read_folder(folder: Path, model: type[M], *, root: Path, environ: Mapping[st
     """
     models: list[M] = []
     findings = misnamed(folder, root=root)
-    for path in sorted(folder.glob("*.yaml")):
+    for path in yaml_files(folder):
         one, wrong = read(path, model, root=root, environ=environ)
         findings += wrong
         models += [] if one is None else [one]
@@ -133,7 +138,11 @@ def no_folder(config: Path) -> Finding:
 
 def misnamed(folder: Path, *, root: Path) -> list[Finding]:
     """Give a finding for each `*.yml`: only `*.yaml` is read."""
-    return [Finding(path.relative_to(root).as_posix(), 1, 1, "is not read: name it *.yaml") for path in sorted(folder.glob("*.yml"))]
+    return [
+        Finding(path.relative_to(root).as_posix(), 1, 1, "is not read: name it *.yaml")
+        for path in sorted(folder.glob("*.yml"))
+        if not path.name.startswith(".")
+    ]
 
 
 def _validate(model: type[M], data: dict[str, Any], *, root: Path | None, folder: Path) -> tuple[M | None, list[Problem]]:

@@ -231,7 +231,7 @@ def test_episode_of_a_flow_that_starts_afresh_is_cleared_and_undone(flows, chang
     after = Shard([changed("length: 10s", "length: 20s")], shard.snapshot())
     effects = after.step(row(16, tick=True))
     (cleared,) = [e for e in effects if isinstance(e, AlertChanged)]
-    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "the flow was changed")
+    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "t1: the flow was changed")
     assert [e.settings for e in effects if isinstance(e, CommandRequested)] == [{"state": "OFF"}]
     assert not decisions(after.step(row(17, tick=True)))
 
@@ -241,7 +241,7 @@ def test_episode_of_a_flow_that_is_gone_is_cleared(flows):
     shard, alert = raised(flows)
     after = Shard(flows[1:], shard.snapshot())
     (cleared,) = decisions(after.step(row(16, tick=True)))
-    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "the flow was removed")
+    assert (cleared.state, cleared.episode, cleared.message) == ("cleared", alert.episode, "t1: the flow was removed")
     again = Shard(flows, after.snapshot())
     effects = again.step(row(17, *items(flows[:1], reading("t1", T0 + 17 * S, 30.0)), tick=True))
     assert [(e.term, e.value) for e in effects if isinstance(e, Counted) and e.scope == "climate"] == [("windowed", 2)]

@@ -161,11 +161,12 @@ def command(state, wanted, *, flow="warmth"):
         ([command("requested", {"state": "OFF"}), command("confirmed", {"state": "ON"})], None),
         ([command("confirmed", {"state": "ON"}, flow=""), command("confirmed", {"state": "ON"})], None),
         ([command("confirmed", {"state": "ON"}, flow="sluice")], None),
+        ([command("confirmed", {"state": "ON"}, flow="removed-since")], None),
         ([command("confirmed", {"POWER": "ON"})], 0),
     ],
 )
 def test_last_word_of_a_flow_is_told_again(newest_first, told):
     """The last settled command for the same settings counts, if a flow sent it and it says otherwise."""
     newest_first = [msgspec.structs.replace(one, id=f"c{place}") for place, one in enumerate(newest_first)]
-    found = last_wanted(newest_first, OFF)
+    found = last_wanted(newest_first, OFF, flows={"warmth"})
     assert (found and found.id) == (None if told is None else f"c{told}")
