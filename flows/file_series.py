@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Final, NamedTuple
 
 import msgspec
@@ -52,7 +53,17 @@ class FileSeries(NamedTuple):
         value = said if self.convert is None or isinstance(said, bool | str) else self.convert(said)
         return msgspec.structs.replace(self.model, ts=ts, received=ts, value=value, raw_value=said)
 
-    def written(self, ts: int, text: str) -> Reading:
-        """Give the reading of a line that is text: a number where it is one, a truth where it says one."""
+    def written(self, ts: int, text: str) -> list[Reading]:
+        """Give the reading of a line that is text: a number where it is one, a truth where it says one; none of what says nothing (`NaN`, `1e400`)."""
         number = vocabulary.number(text)
-        return self.reading(ts, vocabulary.spoken(self.model.metric, text) if number is None else number)
+        if number is None and (vocabulary.says_nothing(text) or _is_beyond(text)):
+            return []
+        return [self.reading(ts, vocabulary.spoken(self.model.metric, text) if number is None else number)]
+
+
+def _is_beyond(text: str) -> bool:
+    """Tell whether a text is a number that no float can hold."""
+    try:
+        return not isfinite(float(text))
+    except ValueError:
+        return False

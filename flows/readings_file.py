@@ -66,7 +66,7 @@ class ReadingsFile:
                 elif row[value]:
                     key = series_of(row) if others else ""
                     series = self._series.get(key) or self._open(key, {names[at]: row[at] for at in others})
-                    yield series.written(_time(row[time]), row[value])
+                    yield from series.written(_time(row[time]), row[value])
         except (ValueError, csv.Error) as error:
             raise InputError(f"{self._path}:{max(rows.line_num, 1)}: {error}") from error
 
@@ -94,7 +94,7 @@ class ReadingsFile:
         key = tuple(sorted(others.items()))
         series = self._series.get(key) or self._open(key, others)
         at = _time(said[time])
-        return [series.written(at, value) if isinstance(value, str) else series.reading(at, value)]
+        return series.written(at, value) if isinstance(value, str) else [series.reading(at, value)]
 
     def _of_message(self, said: Mapping[str, Any]) -> list[Reading]:
         """Read a message as the gateway would, were it received when it says so."""

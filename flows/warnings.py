@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from devices.profile import Profile
+from flows.cel_text import tokens
 from flows.flow import Flow
 from flows.templates import Template
 from gateway.findings import Finding, Problem, hint, open_document, placed
@@ -62,6 +63,9 @@ def _of_flow(flow: Flow, names: _Names) -> Iterator[Problem]:
     for number, metric in enumerate(flow.spec.select.metrics):
         if metric not in names.metrics:
             yield Problem(("select", "metrics", number), _unheard(metric, names.metrics), show=False)
+    for offset, named in _devices_in(flow.spec.select.where or ""):
+        if not names.knows_device(named):
+            yield Problem(("select", "where"), _unknown(named, names.devices), offset=offset, show=False)
     for name, lookup in flow.lookups.items():
         device = lookup.device
         if device is not None and not names.knows_device(device):
@@ -72,6 +76,25 @@ def _of_flow(flow: Flow, names: _Names) -> Iterator[Problem]:
     for number, action in enumerate(flow.spec.do):
         if action.command is not None:
             yield from _of_command(number, Template(action.command.device), names)
+
+
+def _devices_in(where: str) -> Iterator[tuple[int, str]]:
+    """Give the devices that a condition compares with by name, and where in it they stand.
+
+    >>> list(_devices_in('device == "a" || device in ["b", "c"] || labels.room == "d"'))
+    [(10, 'a'), (28, 'b'), (33, 'c')]
+    """
+    found = tokens(where)
+    for at, token in enumerate(found):
+        if token.text != "device" or at + 1 == len(found) or found[at + 1].text not in {"==", "in"}:
+            continue
+        for one in found[at + 2 :]:
+            if one.kind == "text" and one.text[0] in "\"'":
+                yield one.start, one.text[1:-1]
+            elif one.text not in {"[", ","}:
+                break
+            if found[at + 1].text == "==":
+                break
 
 
 def _of_command(number: int, device: Template, names: _Names) -> Iterator[Problem]:

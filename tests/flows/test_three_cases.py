@@ -98,6 +98,21 @@ def test_our_own_outage(tape, tmp_path):
     assert all(command.expires < command.at for command in commands), "what was true an hour ago moves no fan"
 
 
+def test_our_own_outage_and_readings_without_a_time(tape, tmp_path):
+    """What waited in the broker for nobody knows how long is taken to be as old as the outage: it moves no fan either."""
+    tape.row(0, ("t1", 20.0, None))
+    tape.row(10)
+    tape.connection, tape.live = 2, False
+    tape.row(3_600, ("t1", 90.0, None))
+    tape.live = True
+    for at in range(3_601, 3_800):
+        tape.row(at, *([("t1", 20.0, None)] if at in {3_700, 3_760} else []))
+    stale, fresh = of(CommandRequested, tape.effects(tmp_path))
+    assert (stale.settings, fresh.settings) == ({"state": "ON"}, {"state": "OFF"})
+    assert stale.expires < stale.at
+    assert fresh.expires > fresh.at
+
+
 def test_a_devices_outage(tape, tmp_path):
     """One device comes back after half an hour and sends what it kept: the windows are given again, and nothing is commanded."""
     for at in range(2_400):
