@@ -242,9 +242,8 @@ def _alert_line(alert: AlertChanged) -> str:
     word = f"{mark}    " if raised else "[green]▼ cleared[/]  "
     shown = {k: v for k, v in alert.why["values"].items() if isinstance(v, int | float)}
     held = f", held {alert.why['held']}×" if raised and alert.why.get("held", 0) > 1 else ""
-    return (
-        f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])} [dim]({_values(shown)}{held})[/]"
-    )
+    seen = f" [dim]({_values(shown)}{held})[/]" if shown or held else ""
+    return f"{_clock(alert.at)}  {word}{escape(alert.message)}  [dim]because[/] {escape(alert.why['rule'])}{seen}"
 
 
 def _clock(ns: int) -> str:
