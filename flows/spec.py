@@ -87,7 +87,7 @@ def _loop_finding(flow: Flow, number: int, way: list[str], document: Document) -
 def compile_flow(spec: FlowSpec, *, file: str) -> Flow:
     """Make a checked spec ready to run."""
     alert = next((action.alert for action in spec.do if action.alert is not None), None)
-    trigger = _trigger(spec)
+    trigger, shape = _trigger(spec), shape_of(spec)
     flow = Flow(
         name=spec.name,
         file=file,
@@ -105,8 +105,8 @@ def compile_flow(spec: FlowSpec, *, file: str) -> Flow:
         commands=tuple(_commands(spec)),
         republished=tuple(_republished(spec)),
         uses=frozenset(),
-        shape=shape_of(spec),
-        fingerprint=_hash(shape_of(spec)),
+        shape=shape,
+        fingerprint=_hash(shape),
         spec=spec,
     )
     return replace(flow, uses=_uses(flow))
@@ -132,15 +132,15 @@ def _trigger(spec: FlowSpec) -> Trigger | None:
     trigger = spec.trigger
     if trigger is None:
         return None
-    timing = {
-        "hold_count": trigger.hold.count,
-        "hold_time": trigger.hold.time,
-        "cooldown": trigger.cooldown,
-        "debounce": trigger.debounce,
-    }
     if trigger.silent is not None:
         return Trigger(None, silence=trigger.silent.for_, cooldown=trigger.cooldown)
-    return Trigger(_watch(spec, trigger), **timing)
+    return Trigger(
+        _watch(spec, trigger),
+        hold_count=trigger.hold.count,
+        hold_time=trigger.hold.time,
+        cooldown=trigger.cooldown,
+        debounce=trigger.debounce,
+    )
 
 
 def _watch(spec: FlowSpec, trigger: TriggerSpec) -> Watch:
@@ -215,7 +215,7 @@ def _field(name: str) -> str:
 def _default_alert(spec: FlowSpec, trigger: Trigger | None) -> str:
     """Name the group and the rule where the file has no words of its own."""
     rule = (trigger.rule("raised") if trigger else "").replace("{", "{{").replace("}", "}}")
-    group = ", ".join(f"{{labels.{name}}}" if "." in name else f"{{{name}}}" for name in spec.group)
+    group = ", ".join(map(_field, spec.group))
     return f"{group}: {rule}" if group else rule
 
 
@@ -225,7 +225,7 @@ def _uses(flow: Flow) -> frozenset[str]:
     conditions = [watch.when, watch.clear] if isinstance(watch, Threshold) else []
     formulas = [*flow.derived.values(), *(one.value for one in flow.republished), *conditions]
     names = {name for formula in formulas if isinstance(formula, Formula) for name in formula.names}
-    told = [*(one for command in flow.commands for one in (command.device, *command.set.values(), *command.on_clear.values()))]
+    told = [one for command in flow.commands for one in (command.device, *command.set.values(), *command.on_clear.values())]
     texts = [flow.alert, *(one for one in told if isinstance(one, Template)), *(one.device for one in flow.republished)]
     names |= {name.partition(".")[0] for text in texts for name in text.names}
     names |= {detector.of for detector in flow.detectors.values()} | ({watch.of} if isinstance(watch, RateOfChange | Stuck) else set())

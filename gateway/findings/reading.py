@@ -100,8 +100,13 @@ def read(path: Path, model: type[M], *, root: Path, environ: Mapping[str, str] =
 
 
 def yaml_files(folder: Path) -> list[Path]:
-    """List the `*.yaml` of a folder in the order of their names; a folder that is not there has none. Hidden files are an editor's own."""
-    return sorted(path for path in folder.glob("*.yaml") if not path.name.startswith("."))
+    """List the `*.yaml` of a folder in the order of their names; a folder that is not there has none."""
+    return _listed(folder, "*.yaml")
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """List the files of a pattern by name, but for hidden ones, which are an editor's own."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
 
 
 def read_folder(folder: Path, model: type[M], *, root: Path, environ: Mapping[str, str] = os.environ) -> tuple[list[M], list[Finding]]:
@@ -138,11 +143,7 @@ def no_folder(config: Path) -> Finding:
 
 def misnamed(folder: Path, *, root: Path) -> list[Finding]:
     """Give a finding for each `*.yml`: only `*.yaml` is read."""
-    return [
-        Finding(path.relative_to(root).as_posix(), 1, 1, "is not read: name it *.yaml")
-        for path in sorted(folder.glob("*.yml"))
-        if not path.name.startswith(".")
-    ]
+    return [Finding(path.relative_to(root).as_posix(), 1, 1, "is not read: name it *.yaml") for path in _listed(folder, "*.yml")]
 
 
 def _validate(model: type[M], data: dict[str, Any], *, root: Path | None, folder: Path) -> tuple[M | None, list[Problem]]:
