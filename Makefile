@@ -21,7 +21,7 @@ help:
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
-	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md'
+	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md and docs/simulator.md'
 	@echo 'make schemas   config/schema/, from the models of the config files'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
 	@echo 'PYTHON=/path/to/python3.12 chooses the Python to make .venv with.'
@@ -56,6 +56,7 @@ fuzz: $(VENV)/dev
 docs: $(VENV)/runtime
 	$(BIN)/python -m devices.guide > docs/devices.md
 	$(BIN)/python -m flows.guide docs/flows.md
+	$(BIN)/python -m simulator.guide docs/simulator.md
 
 schemas: $(VENV)/runtime
 	$(BIN)/python -m gateway.cli.config_schemas config/schema

@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 from flows.aggregates import AGGREGATES
 from flows.detectors import DETECTORS, Detector
+from gateway.findings import guide
 
-_PART: Final = re.compile(r"(<!-- (\w+): made by `make docs` -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 _PERCENTILE: Final = re.compile(r"p\d\d")
 _SHOWN_PERCENTILE: Final = "p95"
 """It stands for all of them."""
 
 
 def renewed(page: str) -> str:
-    r"""Return the page with its made parts as they are now.
-
-    >>> renewed("a <!-- detectors: made by `make docs` -->\nold\n<!-- end of detectors --> b").startswith("a <!-- detectors")
-    True
-    """
-    return _PART.sub(lambda part: f"{part[1]}\n{_table(part[2])}\n\n{part[3]}", page)
-
-
-def _table(part: str) -> str:
-    return "\n".join(_aggregates() if part == "aggregates" else _detectors())
+    """Return the page with its made parts as they are now."""
+    return guide.renewed(page, PARTS)
 
 
 def _aggregates() -> Iterator[str]:
@@ -63,6 +55,9 @@ def _code(text: str) -> str:
     """
     return " or ".join(f"`{call}`" for call in text.split(" or "))
 
+
+PARTS: Final[Mapping[str, Callable[[], Iterator[str]]]] = {"aggregates": _aggregates, "detectors": _detectors}
+"""What makes each part of the page, by its mark."""
 
 if __name__ == "__main__":
     path = Path(sys.argv[1])

@@ -8,7 +8,7 @@ import sys
 import structlog
 
 
-def configure() -> None:
+def configure(*, warnings_only: bool = False) -> None:
     """Send logs to stderr, for people on a terminal and as JSON Lines otherwise."""
     tty = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
@@ -18,6 +18,6 @@ def configure() -> None:
     renderer: structlog.typing.Processor = structlog.dev.ConsoleRenderer() if tty else structlog.processors.JSONRenderer()
     structlog.configure(
         processors=[*shared, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if warnings_only else logging.INFO),
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
     )

@@ -158,7 +158,7 @@ def _parts(run: Run, settings: Settings, broker: EmbeddedBroker | None, url: str
 
 def _simulator_access(run: Run, settings: Settings, url: str) -> Sequence[str]:
     broker = settings.broker
-    words = ["--broker-url", url, "--state", str(run.data / "simulator.json")]
+    words = ["--broker-url", url, "--state", str(run.data / "simulator.json"), "--truth", str(run.data / "truth.jsonl")]
     if broker.username and broker.password_file:
         words += ["--username", broker.username, "--password-file", str(broker.password_file)]
     return [*words, "--ca-file", str(broker.ca_file)] if broker.ca_file else words

@@ -31,12 +31,16 @@ _CANCEL_AGAIN = 0.05
 
 @dataclass
 class Counts:
-    """What happened on all lines: messages the broker acknowledged, messages never or perhaps not sent, commands, answers to them."""
+    """What happened on all lines: messages the broker acknowledged, messages never or perhaps not sent, commands heard, commands obeyed."""
 
     published: int = 0
     dropped: int = 0
     commands: int = 0
     answers: int = 0
+
+
+class _CutError(Exception):
+    """The connection was given up on purpose, by a fault."""
 
 
 class Outage:
@@ -83,14 +87,34 @@ class Line:
         self._counts = counts
         self._outage = outage
         self._waiting: asyncio.Queue[Outgoing] = asyncio.Queue(_WAITING)
-        self._open = False
+        self.open = False
+        self._returning = False
+        self._offline = asyncio.Event()
+        self._online = asyncio.Event()
+        self._online.set()
+        self.greeted = asyncio.Event()
+        """Set once it was connected for the first time, and its devices have said that they are there."""
 
     def say(self, message: Outgoing) -> None:
         """Hand over a message to publish, in order; dropped when nobody is there to take it."""
-        if not self._open or self._waiting.full():
+        if not (self.open or self._returning) or self._waiting.full():
             self._counts.dropped += 1
         else:
             self._waiting.put_nowait(message)
+
+    def look(self) -> None:
+        """Lose the connection when all its devices are offline, and make a new one when one is back."""
+        if not any(device.online for device in self._devices):
+            self._online.clear()
+            self._offline.set()
+        elif self._offline.is_set():
+            self._offline.clear()
+            self._returning = True
+            self._online.set()
+
+    async def emptied(self) -> None:
+        """Return once everything handed over is published."""
+        await self._waiting.join()
 
     async def hold(self, stop: asyncio.Event, *, greet: Callable[[Device], list[Outgoing]]) -> None:
         """Stay connected until `stop`; `greet` gives what a device says of itself as soon as it is connected."""
@@ -100,13 +124,15 @@ class Line:
                 async with self._client() as client:
                     delay = _FIRST_DELAY
                     await self._talk(client, stop, greet=greet)
+            except _CutError:
+                self.open = False
+                await _either(stop, self._online)
             except aiomqtt.MqttError as error:
                 self._lost(error)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), delay)
+                await _within(stop, delay)
                 delay = min(delay * 2, _LONGEST_DELAY)
             finally:
-                self._open = False
+                self.open = False
 
     def _client(self) -> aiomqtt.Client:
         broker, will = self._broker, self._devices[0].dialect.will()
@@ -130,16 +156,18 @@ class Line:
         self._outage.back(self.name)
         if self._listeners:
             await client.subscribe([(topic, 1) for topic in self._listeners])
-        self._open = True
-        await self._publish(client, [message for device in self._devices for message in greet(device)])
-        jobs = {asyncio.create_task(job) for job in (self._send(client), self._listen(client), stop.wait())}
+        back, self.open, self._returning = self._returning, True, False
+        if not back:  # a device that was away by a fault says itself that it is back
+            await self._publish(client, [message for device in self._devices for message in greet(device)])
+        self.greeted.set()
+        jobs = {asyncio.create_task(job) for job in (self._send(client), self._listen(client), self._cut(client), stop.wait())}
         try:
             done, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end(jobs)
-        for job in done:
+        for job in sorted(done, key=lambda job: not isinstance(job.exception(), _CutError)):
             job.result()
-        self._open = False
+        self.open = False
         await self._publish(client, self._last_words())
 
     def _last_words(self) -> list[Outgoing]:
@@ -157,7 +185,22 @@ class Line:
 
     async def _send(self, client: aiomqtt.Client) -> None:
         while True:
-            await self._publish(client, [await self._waiting.get()])
+            message = await self._waiting.get()
+            try:
+                await self._publish(client, [message])
+            finally:
+                self._waiting.task_done()
+
+    async def _cut(self, client: aiomqtt.Client) -> None:
+        """Lose the connection without a word once the devices are offline, so that the broker says their last will."""
+        await self._offline.wait()
+        await self.emptied()
+        opened = client._client.socket()  # noqa: SLF001  aiomqtt knows only how to leave in peace
+        if isinstance(opened, socket.socket):
+            opened.shutdown(socket.SHUT_RDWR)
+            with contextlib.suppress(aiomqtt.MqttError):
+                await client._disconnected  # noqa: SLF001
+        raise _CutError
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
@@ -167,18 +210,29 @@ class Line:
                 continue
             answers = self._hear(device, topic, payload)
             self._counts.commands += 1
-            self._counts.answers += bool(answers)
-            log.info(
-                "command heard", device=device.spec.name, topic=topic, payload=payload[:80].decode(errors="replace"), answered=bool(answers)
-            )
             for answer in answers:
                 self.say(answer)
 
     def _lost(self, error: aiomqtt.MqttError) -> None:
+        self._returning = False
         while not self._waiting.empty():
             self._waiting.get_nowait()
+            self._waiting.task_done()
             self._counts.dropped += 1
         self._outage.lost(self.name, error)
+
+
+async def _within(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    jobs = {asyncio.create_task(event.wait()) for event in events}
+    try:
+        await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        await end(jobs)
 
 
 async def end(jobs: Iterable[asyncio.Task[Any]]) -> None:

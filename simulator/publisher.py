@@ -6,7 +6,6 @@ import contextlib
 import secrets
 import socket
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -36,13 +35,12 @@ class Publisher:
     All in the caller's thread: twice as fast as paho's own, which wakes itself for every message.
     """
 
-    def __init__(self, broker: Broker, *, in_flight: int = 1000, acknowledged: Callable[[int], None] | None = None) -> None:
+    def __init__(self, broker: Broker, *, in_flight: int = 1000) -> None:
         self.sent = 0
         self.acknowledged = 0
         self._broker = broker
         self._in_flight = in_flight
-        self._tell = acknowledged
-        self._numbers: dict[int, int] = {}
+        self._unacknowledged: set[int] = set()
         self._refused: ReasonCode | None = None
         self._client = self._make()
 
@@ -60,28 +58,28 @@ class Publisher:
         self._client.disconnect()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
-        """Send a message, the `sent`th; waits while too many are in flight. `acknowledged` is told the number of each PUBACK's message."""
+        """Send a message; waits while too many are in flight."""
         while self.waiting >= self._in_flight or (qos == 0 and self._client.want_write()):
             self._turn(1.0)
-        number, self.sent = self.sent, self.sent + 1
+        self.sent += 1
         info = self._client.publish(topic, payload, qos)
         if qos:
-            self._numbers[info.mid] = number
+            self._unacknowledged.add(info.mid)
         elif info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            self._done(number)
+            self.acknowledged += 1
         if self.sent % _POLL_EVERY == 0:
             self._turn(0.0)
 
     @property
     def waiting(self) -> int:
         """Say how many messages lack their PUBACK."""
-        return len(self._numbers)
+        return len(self._unacknowledged)
 
     def wait(self, seconds: float) -> None:
         """Look after the connection meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            self._turn(left)
+            self._turn(min(left, 1.0))
 
     def drain(self) -> None:
         """Wait until every PUBACK is there, and nothing is left to write."""
@@ -127,18 +125,13 @@ class Publisher:
                 return False
         return True
 
-    def _done(self, number: int) -> None:
-        self.acknowledged += 1
-        if self._tell is not None:
-            self._tell(number)
-
     def _on_connect(self, _client: Client, _data: Any, _flags: ConnectFlags, reason: ReasonCode, _properties: object) -> None:
         self._refused = reason if reason.is_failure else None
 
     def _on_publish(self, _client: Client, _data: Any, mid: int, _reason: ReasonCode, _properties: object) -> None:
-        number = self._numbers.pop(mid, None)
-        if number is not None:  # None: a message of QoS 0
-            self._done(number)
+        if mid in self._unacknowledged:  # else a message of QoS 0
+            self._unacknowledged.remove(mid)
+            self.acknowledged += 1
 
 
 def _send_at_once(_client: Client, _data: Any, opened: object) -> None:

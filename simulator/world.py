@@ -1,16 +1,24 @@
-"""The world of a scenario: its physics and all its devices, moved by a time that is handed in. No network and no clock."""
+"""The world of a scenario: its physics, its devices and their faults, moved by a time that is handed in. No network and no clock."""
 
 from __future__ import annotations
 
 import heapq
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 from simulator.device import Device
-from simulator.dialect import Outgoing
-from simulator.physics import Greenhouse
+from simulator.dialect import Heard, Outgoing
+from simulator.faults import KINDS, Fault, FaultSpec
+from simulator.faults.schedule import Schedule
+from simulator.faults.truth import label
+from simulator.physics import made
 from simulator.scenario import Scenario
 
-_VERSION = 1
+_VERSION = 2
+_NEVER = 1 << 62
+
+Said = list[tuple[Device, Outgoing]]
 
 
 class StateError(ValueError):
@@ -20,19 +28,28 @@ class StateError(ValueError):
 class World:
     """A fleet between two moments. The same scenario, beginning and commands give the same messages, byte for byte.
 
-    `elapsed` is ns since the scenario's first start, over all restarts; `epoch` is what the wall clock shows then.
+    `elapsed` is ns since the scenario's first start, over all restarts; `epoch` is what a clock shows then that is right.
+    Whatever is to happen stands on an agenda, and happens at its own moment, however seldom anybody looks.
     """
 
     def __init__(self, scenario: Scenario, *, epoch: int) -> None:
         self.scenario = scenario
-        self.physics = Greenhouse(scenario.physics, seed=scenario.seed) if scenario.physics else None
-        self.devices = [Device(spec, root=scenario.name, seed=scenario.seed, physics=self.physics) for spec in scenario.devices]
+        self.physics = made(scenario.physics, seed=scenario.seed) if scenario.physics else None
+        self.devices = [
+            Device(group, name, root=scenario.name, seed=scenario.seed, physics=self.physics) for group, name in scenario.members()
+        ]
         self.elapsed = 0
+        self.answered = 0
+        self.active: list[Fault[Any]] = []
+        self._switched = False
+        self._truth: list[dict[str, Any]] = []
         self._offset = epoch
+        self._agenda: list[tuple[int, int, Callable[[], Said]]] = []
+        self._order = count()
         self._plan()
 
     def set_clock(self, epoch: int) -> None:
-        """Take it that the wall clock shows `epoch` now."""
+        """Take it that a right clock shows `epoch` now."""
         self._offset = epoch - self.elapsed
 
     @property
@@ -40,18 +57,16 @@ class World:
         return self._offset + self.elapsed
 
     def next_due(self) -> int:
-        """Say when, in elapsed ns, the next device reports."""
-        return self._due[0][0]
+        """Say when, in elapsed ns, something happens next."""
+        return self._agenda[0][0] if self._agenda else _NEVER
 
-    def advance(self, elapsed: int) -> list[tuple[Device, Outgoing]]:
+    def advance(self, elapsed: int) -> Said:
         """Let time pass until `elapsed`, and give what the devices say meanwhile, in order."""
-        said: list[tuple[Device, Outgoing]] = []
+        said: Said = []
         while self.next_due() <= elapsed:
-            due, index = self._due[0]
+            due, _, happen = heapq.heappop(self._agenda)
             self._pass(due)
-            device = self.devices[index]
-            heapq.heapreplace(self._due, (due + device.spec.every, index))
-            said += [(device, message) for message in device.report(elapsed=self.elapsed, epoch=self.epoch)]
+            said += happen()
         self._pass(elapsed)
         return said
 
@@ -60,8 +75,29 @@ class World:
         return device.report(elapsed=self.elapsed, epoch=self.epoch)
 
     def hear(self, device: Device, topic: str, payload: bytes) -> list[Outgoing]:
-        """Let a device hear a command now, and give its answer."""
-        return device.hear(topic, payload, elapsed=self.elapsed, epoch=self.epoch)
+        """Let a device hear a command now. It answers at once, or `advance` gives its answer once its delay is over."""
+        heard = device.hear(topic, payload)
+        if heard is None:
+            return []
+        delay = device.delay()
+        if not delay:
+            return [message for _, message in self._act(device, heard)]
+        self._at(self.elapsed + delay, lambda: self._act(device, heard))
+        return []
+
+    def switched(self) -> bool:
+        """Tell whether a device may have gone offline or come back since the last call."""
+        switched, self._switched = self._switched, False
+        return switched
+
+    def truth(self) -> list[dict[str, Any]]:
+        """Give the labels of the faults that are over since the last call."""
+        over, self._truth = self._truth, []
+        return over
+
+    def end(self) -> Said:
+        """End all faults that last, as if their time were over."""
+        return [one for fault, device in self._lasting() for one in self._finish(fault, device)]
 
     def state(self) -> dict[str, Any]:
         """Say all that is needed to go on later, in plain builtins."""
@@ -71,7 +107,7 @@ class World:
             "seed": self.scenario.seed,
             "elapsed": self.elapsed,
             "physics": self.physics.state() if self.physics else {},
-            "devices": {device.spec.name: device.state() for device in self.devices},
+            "devices": {device.name: device.state() for device in self.devices},
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -94,18 +130,99 @@ class World:
         self.elapsed = int(state["elapsed"])
         if self.physics:
             self.physics.restore(state["physics"])
-            for actuator in set(self.physics.actuators) - {device.spec.acts for device in self.devices}:
-                self.physics.switch(actuator, on=False)  # the device that held it on has left the scenario
+            for actuator in set(self.physics.actuators) - {device.group.acts for device in self.devices}:
+                self.physics.release(actuator)  # the device that held it has left the scenario
         for device in self.devices:
-            device.restore(state["devices"].get(device.spec.name, {}))
+            if device.name in state["devices"]:
+                device.restore(state["devices"][device.name])
 
     def _plan(self) -> None:
-        """Spread the first reports over each device's interval, so that they do not all speak at once."""
-        count = len(self.devices)
-        self._due = [(self.elapsed + device.spec.every * (index + 1) // count, index) for index, device in enumerate(self.devices)]
-        heapq.heapify(self._due)
+        """Write the agenda: first reports spread over each device's interval, so that they do not all speak at once, and the faults."""
+        self._agenda.clear()
+        number = len(self.devices)
+        for index, device in enumerate(self.devices):
+            self._await_report(device, self.elapsed + device.group.every * (index + 1) // number)
+        for index, spec in enumerate(self.scenario.faults):
+            for device in self.devices:
+                if spec.hits(device.name):
+                    self._await_fault(
+                        spec, device, Schedule(spec, seed=self.scenario.seed, name=f"fault/{index}/{device.name}"), self.elapsed
+                    )
+
+    def _at(self, moment: int, happen: Callable[[], Said]) -> None:
+        heapq.heappush(self._agenda, (moment, next(self._order), happen))
+
+    def _await_report(self, device: Device, due: int) -> None:
+        def happen() -> Said:
+            self._await_report(device, due + device.group.every)
+            return [(device, message) for message in self.report(device)]
+
+        self._at(due + device.lateness(), happen)
+
+    def _await_fault(self, spec: FaultSpec, device: Device, schedule: Schedule, after: int) -> None:
+        occurrence = schedule.after(after)
+        if occurrence is None:
+            return
+        # A fault that a restart finds under way begins again with what is left of it.
+        start = max(occurrence.start, self.elapsed)
+        metric = _metric(spec, device)
+        fault = KINDS[spec.kind](spec, device=device.dialect.called, metric=metric, start=start, end=occurrence.end, dice=occurrence.dice)
+
+        def over() -> Said:
+            self._await_fault(spec, device, schedule, occurrence.end)
+            return self._finish(fault, device) if fault in self.active else []
+
+        def happen() -> Said:
+            self._at(occurrence.end, over)
+            return self._begin(fault, device)
+
+        self._at(start, happen)
+
+    def _begin(self, fault: Fault[Any], device: Device) -> Said:
+        self.active.append(fault)
+        self._switched |= not fault.online
+        if fault.interval is not None:
+            self._await_extra(fault, device)
+        return [(device, message) for message in device.begin(fault, epoch=self.epoch)]
+
+    def _await_extra(self, fault: Fault[Any], device: Device) -> None:
+        def happen() -> Said:
+            if fault not in self.active:
+                return []
+            self._await_extra(fault, device)
+            return [(device, message) for message in self.report(device)]
+
+        assert fault.interval is not None
+        self._at(self.elapsed + fault.interval, happen)
+
+    def _finish(self, fault: Fault[Any], device: Device) -> Said:
+        self.active.remove(fault)
+        self._switched |= not fault.online
+        self._truth.append(label(fault, start=self._offset + fault.start, end=self.epoch))
+        said = device.finish(fault)
+        if not fault.online and device.group.acts:
+            said = [*said, *self.report(device)]  # it says how it stands, as after any start
+        return [(device, message) for message in said]
+
+    def _lasting(self) -> Iterator[tuple[Fault[Any], Device]]:
+        for device in self.devices:
+            for fault in list(device.faults):
+                yield fault, device
+
+    def _act(self, device: Device, heard: Heard) -> Said:
+        said = device.act(heard, elapsed=self.elapsed, epoch=self.epoch)
+        self.answered += bool(said)
+        return [(device, message) for message in said]
 
     def _pass(self, elapsed: int) -> None:
         self.elapsed = max(self.elapsed, elapsed)
         if self.physics:
             self.physics.advance(self.elapsed)
+
+
+def _metric(spec: FaultSpec, device: Device) -> str | None:
+    """Name the metric that a fault is about: the one it names, or the only one there is."""
+    metric: str | None = getattr(spec, "metric", None)
+    if metric is None and "metric" in type(spec).model_fields and len(device.group.gives()) == 1:
+        return device.group.gives()[0]
+    return metric

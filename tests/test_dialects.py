@@ -6,37 +6,46 @@ from itertools import pairwise
 
 import paho.mqtt.client as mqtt
 import pytest
-from ruamel.yaml import YAML
 
 from gateway.starter import starter
 from gateway.status import status
 from gateway.store.reader import StoreReader
+from simulator.dialects import DIALECTS
+from simulator.scenario import load_scenario
 
 NODE = """\
 name: hall
 physics: {kind: greenhouse}
 devices:
-  - {name: press, dialect: sparkplug_b, every: 200ms, acts: fan, metrics: {temperature: {measures: temperature, noise: 0.5}}}
+  - {name: press, convention: sparkplug_b, every: 200ms, acts: fan, metrics: {temperature: {measures: temperature, noise: 0.5}}}
 """
 
 
+UNSAID = frozenset({"azure_iot", "line_protocol", "packed", "plain_json", "plain_scalar"})
+"""Conventions in which a temperature says no unit."""
+
+
 def test_every_dialect_shows_up(sluice):
-    """The shipped scenario: sixteen thermometers in one room, one in each dialect; all are read, and none gives a dead letter."""
-    scenario = YAML(typ="safe").load((starter() / "scenarios/dialects.yaml").read_text("utf-8"))
-    words = ["--demo", str(starter() / "scenarios/dialects.yaml"), "--for", "12"]
-    document = sluice.json("up", *words)
+    """The shipped scenario: a thermometer in each dialect, all in one room, and a tracker; all are read, and none gives a dead letter."""
+    file = starter() / "scenarios/dialects.yaml"
+    document = sluice.json("up", "--demo", str(file), "--for", "12")
     assert document["ledger"]["balanced"]
     assert document["ledger"]["dead_letters"] == 0, sluice("dead-letters", "--json", "--data", str(sluice.data))
     seen = {one["device"]: one for one in sluice.json("devices")["devices"]}
-    for device in scenario["devices"]:
-        name = {"victron": f"{device['name']}/multi/0", "sparkplug_b": f"plant/{device['name']}"}.get(device["dialect"], device["name"])
-        if device["dialect"] == "aws_shadow":  # on `$aws/…`, which `#` does not take in
-            assert name not in seen
+    scenario = load_scenario(file)
+    assert {group.convention for group in scenario.devices} == DIALECTS.keys()
+    for group, name in scenario.members():
+        called = group.speak(name, root=scenario.name).called
+        if group.convention == "aws_shadow":  # on `$aws/…`, which `#` does not take in
+            assert called not in seen
             continue
-        assert seen[name]["convention"] == device["dialect"]
-        (temperature,) = [one for one in seen[name]["metrics"] if one["metric"] == "temperature"]
-        assert temperature["value"] == pytest.approx(21, abs=3)
-        assert temperature["unit"] == (None if device["dialect"] in {"azure_iot", "esphome", "plain_json", "plain_scalar"} else "°C")
+        assert seen[called]["convention"] == group.convention
+        told = {one["metric"]: one for one in seen[called]["metrics"]}
+        if group.convention == "owntracks":
+            assert told["latitude"]["value"] == pytest.approx(50.11, abs=0.02)
+            continue
+        assert told["temperature"]["value"] == pytest.approx(21, abs=3)
+        assert told["temperature"]["unit"] == (None if group.convention in UNSAID else "°C")
 
 
 @contextmanager

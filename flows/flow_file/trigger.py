@@ -94,6 +94,17 @@ class Silent(Checked):
     for_: PositiveDuration = Field(alias="for", description="For how long.")
 
 
+_KIND = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
+
+
+def _fault_kind(value: Any) -> str:
+    if not isinstance(value, str) or not _KIND.fullmatch(value):
+        raise ValueError("must be a kind of fault of a-z, 0-9 and -, such as spike or stuck-at")
+    return value
+
+
+FaultKind = Annotated[str, BeforeValidator(_fault_kind), WithJsonSchema({"type": "string", "pattern": f"^{_KIND.pattern}$"})]
+
 WATCHES = ("when", "outside", "rate", "stuck", "silent")
 """What a trigger can watch: one of these."""
 
@@ -115,6 +126,10 @@ class TriggerSpec(Checked):
     cooldown: Duration = Field(default=0, description="How long after an episode no other is raised.")
     debounce: Duration = Field(default=0, description="How long a change must last before it counts, to raise and to clear.")
     severity: Severity = Field(default="warning", description="How bad it is.")
+    finds: tuple[FaultKind, ...] | None = Field(
+        default=None,
+        description="The kinds of faults that it is there to find: `sluice truth` measures how well it does. [] for none: it controls.",
+    )
 
     def rules(self) -> Iterator[Problem]:
         """Ask for one thing that is watched, and for what goes with it."""
@@ -127,3 +142,7 @@ class TriggerSpec(Checked):
         elif self.silent is not None:
             for key in {"hold", "debounce"} & self.model_fields_set:
                 yield Problem((key,), f"{key} has no meaning for silent, which waits by itself", key=True, show=False)
+        finds = self.finds or ()
+        for number, kind in enumerate(finds):
+            if kind in finds[:number]:
+                yield Problem(("finds", number), f"{kind!r} is in finds twice", show=False)

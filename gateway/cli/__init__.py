@@ -14,6 +14,7 @@ from gateway.cli.devices import devices, history, send
 from gateway.cli.schema import schema
 from gateway.cli.simulate import simulate
 from gateway.cli.status import doctor, status
+from gateway.cli.truth import truth
 from gateway.cli.up import init, up
 from gateway.cli.why import why
 from gateway.command_line import out
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (up, check, decode, init, status, doctor, devices, history, send, simulate, backtest, why):
+for _command in (up, check, decode, init, status, doctor, devices, history, send, simulate, backtest, why, truth):
     app.command()(_command)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(schema, name="schema")

@@ -2,38 +2,71 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from time import time_ns
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway import logs
-from gateway.command_line import CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, fail, print_json, stop_at_findings
+from gateway.command_line import BAD, CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, err, fail, print_json, stop_at_findings
 from gateway.findings import ConfigError
+from gateway.history import moment
+
+if TYPE_CHECKING:
+    from gateway.cli.fleet_panel import FleetPanel
+    from simulator.broker import Broker
+    from simulator.scenario import Scenario
 
 
 def simulate(
     scenario: Annotated[str | None, typer.Argument(help="A scenario of config/scenarios, or a file.")] = None,
     broker_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="Default: the broker of the `sluice up` on --data, else the config's.")
+        str | None,
+        typer.Option(
+            "--broker", "--broker-url", metavar="URL", help="Default: the broker of the `sluice up` on --data, else the config's."
+        ),
     ] = None,
     username: Annotated[str | None, typer.Option(help="The account at the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Holds its password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust.")] = None,
-    seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", help="End by itself after so long.")] = None,
-    recording: Annotated[Path | None, typer.Option(metavar="FILE", help="Replay a CSV recording of timestamp,value instead.")] = None,
-    device: Annotated[str | None, typer.Option(help="With --recording: the device's name.")] = None,
-    metric: Annotated[str, typer.Option(help="With --recording: the metric's name.")] = "value",
-    unit: Annotated[str | None, typer.Option(help="With --recording: the unit.")] = None,
+    seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End by itself after so long.")] = None,
+    devices: Annotated[int | None, typer.Option(metavar="N", min=1, help="So many devices in all; each group keeps its share.")] = None,
+    rate: Annotated[float | None, typer.Option(metavar="MSGS/S", min=0.001, help="So many reports a second, all together.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="S", help="Other dice: the same seed gives the same messages.")] = None,
+    start: Annotated[
+        str | None, typer.Option(metavar="TIME", help="What the devices' clocks show at first (ISO, or how long ago: 2h).")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Gets a line for each fault that is over; with a load, for each message.")
+    ] = None,
+    recording: Annotated[
+        Path | None, typer.Option(metavar="FILE|DIR", help="Replay a recording instead: CSV, JSON Lines, or a journal's folder.")
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="With --recording: the device of rows that name none; default: the file's name.")
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="With --recording: what values without a name are called; default: value.")] = None,
+    unit: Annotated[str | None, typer.Option(help="With --recording: the unit of values that name none.")] = None,
     shift_to_now: Annotated[
-        bool, typer.Option("--shift-to-now", help="With --recording: shift all times so that the last is now.")
+        bool, typer.Option("--shift-to-now", help="With --recording: shift all times so that the last row is now.")
     ] = False,
-    speed: Annotated[str, typer.Option(help="With --recording: times faster than recorded, or max.")] = "1",
+    speed: Annotated[
+        str,
+        typer.Option(
+            metavar="X", help="So many times faster than real time; a recording also max. The devices' clocks then begin earlier."
+        ),
+    ] = "1",
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
     as_json: JsonOption = False,
 ) -> None:
-    """Run simulated devices, or replay a recording, against a broker."""
+    """Run simulated devices, a load, or a recording, against a broker.
+
+    On a terminal a table shows the fleet, what is wrong with it just now, and the commands that it hears. With --json the same comes as a line
+    every second, and the last line has the totals; a recording has one line, when it is over.
+    """
     from gateway.starter import starter
 
     logs.configure()
@@ -41,14 +74,15 @@ def simulate(
         fail("simulate takes a scenario, or --recording FILE", WRONG)
     config = config if config.exists() else starter()
     broker = _simulator_broker(config, data, broker_url, username, password_file, ca_file)
-    if scenario is not None:
-        counts = _run_scenario(scenario_path(config, scenario), broker, seconds)
-    else:
-        assert recording is not None
+    if recording is not None:
         counts = _replay(recording, broker, device=device, metric=metric, unit=unit, shift_to_now=shift_to_now, speed=speed)
-    if as_json:
-        print_json(counts)
-    if not counts.get("published", 1):
+        if as_json:
+            print_json(counts)
+        return
+    assert scenario is not None
+    chosen = _scenario(scenario_path(config, scenario), devices=devices, rate=rate, seed=seed)
+    run = Simulation(chosen, broker, seconds=seconds, speed=_speed(speed), start=_start(start), truth=truth)
+    if not run.go(as_json=as_json):
         fail(f"nothing could be published: no broker answers at {broker}")
 
 
@@ -61,7 +95,9 @@ def scenario_path(config: Path, name: str) -> Path:
     return path
 
 
-def _simulator_broker(config: Path, data: Path, url: str | None, username: str | None, password: Path | None, ca_file: Path | None) -> Any:
+def _simulator_broker(
+    config: Path, data: Path, url: str | None, username: str | None, password: Path | None, ca_file: Path | None
+) -> Broker:
     from gateway.settings import load
     from gateway.status import read_up
     from simulator.broker import Broker
@@ -83,23 +119,90 @@ def _simulator_broker(config: Path, data: Path, url: str | None, username: str |
         fail(str(error), WRONG)
 
 
-def _run_scenario(path: Path, broker: Any, seconds: float | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from simulator.run import run
+def _scenario(path: Path, *, devices: int | None, rate: float | None, seed: int | None) -> Scenario:
     from simulator.scenario import load_scenario
+    from simulator.scenario.scaled import ScaleError, scaled
 
     try:
-        return asdict(run(load_scenario(path), broker, seconds=seconds))
+        return scaled(load_scenario(path), devices=devices, rate=rate, seed=seed)
     except ConfigError as error:
         stop_at_findings(error)
+    except ScaleError as error:
+        fail(f"{path}: {error}", WRONG)
+
+
+def _speed(written: str) -> float:
+    from simulator.recordings.speed import parse_speed
+
+    try:
+        speed = parse_speed(written)
+    except ValueError as error:
+        fail(str(error), WRONG)
+    if speed is None:
+        fail("speed: max is for recordings; a load without a rate is as fast as can be", WRONG)
+    return speed
+
+
+def _start(written: str | None) -> int | None:
+    try:
+        return None if written is None else moment(written, now=time_ns())
+    except ValueError as error:
+        fail(f"start: {error}", WRONG)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """A scenario about to run, as its options want it."""
+
+    scenario: Scenario
+    broker: Broker
+    seconds: float | None
+    speed: float
+    start: int | None
+    truth: Path | None
+
+    def go(self, *, as_json: bool) -> int:
+        """Run it and show it. Gives how many messages were published; whatever is wrong ends the command."""
+        from gateway.cli.fleet_panel import FleetPanel
+
+        with FleetPanel(err, as_json=as_json) as panel:
+            if panel.live:
+                logs.configure(warnings_only=True)
+            try:
+                return self._load(panel) if self.scenario.load is not None else self._fleet(panel)
+            except (OSError, ValueError) as error:
+                fail(str(error), WRONG if isinstance(error, ValueError) else BAD)
+
+    def _fleet(self, panel: FleetPanel) -> int:
+        from simulator.run import run
+
+        fleet = run(
+            self.scenario,
+            self.broker,
+            seconds=self.seconds,
+            speed=self.speed,
+            start=self.start,
+            truth=self.truth,
+            observe=panel.fleet,
+        )
+        panel.fleet(fleet, ended=True)
+        return fleet.counts.published
+
+    def _load(self, panel: FleetPanel) -> int:
+        from simulator.run import run_as_load
+
+        loaded = run_as_load(self.scenario, self.broker, seconds=self.seconds, start=self.start, truth=self.truth, on_progress=panel.load)
+        panel.load(loaded, ended=True)
+        return loaded.sent
 
 
 def _replay(recording: Path, broker: Any, *, speed: str, **settings: Any) -> dict[str, Any]:
     from dataclasses import asdict
 
     from simulator.publisher import PublishError
-    from simulator.recording import RecordingError, parse_speed, replay
+    from simulator.recordings.replay import replay
+    from simulator.recordings.row import RecordingError
+    from simulator.recordings.speed import parse_speed
 
     try:
         return asdict(replay(broker, recording, speed=parse_speed(speed), **settings))

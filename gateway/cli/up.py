@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import time_ns
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ import typer
 from gateway import logs
 from gateway.cli.check import all_findings
 from gateway.cli.simulate import scenario_path
+from gateway.cli.truth import demo_truth
 from gateway.command_line import CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, err, fail, out, print_json, stop_at_findings
 from gateway.findings import ConfigError
 
@@ -38,10 +40,14 @@ def up(
     if findings:
         stop_at_findings(ConfigError(findings))
     scenario = scenario_path(config, demo) if demo is not None else None
+    began = time_ns()
     try:
         document = run_up(Run(config, data, scenario, seconds), load(config), err)
     except StartError as error:
         fail(str(error))
+    judged = demo_truth(config, data, since=began) if scenario is not None else None
+    if judged is not None:
+        document["truth"] = judged
     if as_json:
         print_json(document)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import types
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Union, get_args, get_origin
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
@@ -32,7 +32,6 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "tuple_type": lambda _: "must be a list",
     "dict_type": lambda _: "must be a mapping of keys to values",
     "model_type": lambda _: "must be a mapping of keys to values",
-    "model_attributes_type": lambda _: "must be a mapping of keys to values",
     "literal_error": lambda ctx: f"must be {ctx['expected']}",
     "greater_than": lambda ctx: f"must be more than {ctx['gt']}",
     "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
@@ -43,6 +42,9 @@ _RULES: dict[str, Callable[[dict[str, Any]], str]] = {
     "too_short": lambda ctx: "must not be empty" if ctx["min_length"] == 1 else f"must have at least {ctx['min_length']} items",
     "too_long": lambda ctx: f"must have at most {ctx['max_length']} items",
 }
+
+_OF_KINDS = {"union_tag_invalid", "union_tag_not_found", "model_attributes_type"}
+"""What pydantic calls what is wrong with sections of one of several kinds."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -69,16 +71,14 @@ def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator
     kind, ctx = error["type"], error.get("ctx", {})
     cause = ctx.get("error")
     if kind == "extra_forbidden":
-        name, known = str(at[-1]), _keys(model, at[:-1])
+        name, known = str(at[-1]), _keys(_models_at(model, at[:-1], data))
         yield UnknownKey(at, f"unknown key {name!r}{hint(name, known)}", key=True, show=False, near=nearest(name, known))
     elif kind == "missing":
         yield _missing(at, error["loc"], data)
     elif cause is not None:
         yield from _caused(cause, error["loc"], data)
-    elif kind == "union_tag_invalid":
-        yield Problem((*at, "by"), f"by must be {ctx['expected_tags'].replace(', ', ' or ')}")
-    elif kind == "union_tag_not_found":
-        yield Problem((*at, "by"), "missing key 'by': which kind it is", key=True, show=False)
+    elif kind in _OF_KINDS:
+        yield _unkind(error, at, _models_at(model, at, data))
     elif kind == "allowed":
         yield Problem(at, f"{_subject(at)} {error['msg']}")
     elif kind == "too_short" and len(error["input"]) >= ctx["min_length"]:
@@ -89,6 +89,28 @@ def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator
         yield Problem(at, f"{_subject(at)} {_RULES[kind](ctx)}")
     else:
         yield Problem(at, f"{_subject(at)}: {error['msg'][:1].lower()}{error['msg'][1:]}")
+
+
+def _unkind(error: ErrorDetails, at: tuple[Step, ...], models: Sequence[type[BaseModel]]) -> Problem:
+    """Give what is wrong with a section that is of one of several kinds, where it does not say which."""
+    kind, ctx = error["type"], error.get("ctx", {})
+    if kind == "model_attributes_type":
+        return Problem(at, f"{_subject(at)} {_RULES['model_type'](ctx)}{_as_mapping(error['input'], models)}")
+    key = ctx["discriminator"].strip("'")
+    if kind == "union_tag_invalid":
+        return Problem((*at, key), f"{key} must be {_one_of(str(ctx['tag']), ctx['expected_tags'].replace(chr(39), '').split(', '))}")
+    known = [name for model in models for name in _kinds(model).get(key, ())]
+    return Problem((*at, key), f"missing key {key!r}: which kind it is, one of {', '.join(known)}", key=True, show=False)
+
+
+def _one_of(got: str, tags: list[str]) -> str:
+    """Name what may stand there: all of them where they are few, else the one that may be meant.
+
+    >>> _one_of("mat", ["mad", "zscore"])
+    "'mad' or 'zscore'"
+    """
+    near = nearest(got, tags)
+    return f"one of {', '.join(tags)}" + (f"; did you mean {near!r}?" if near else "") if len(tags) > 3 else " or ".join(map(repr, tags))
 
 
 def _caused(cause: Exception, loc: tuple[Step, ...], data: Any) -> Iterator[Problem]:
@@ -141,25 +163,59 @@ def _subject(at: tuple[Step, ...]) -> str:
     return f"item {numbers}" if numbers else "the file"
 
 
-def _keys(model: type[BaseModel], at: tuple[Step, ...]) -> set[str]:
-    """Give the keys that a model knows at a path below it."""
-    models = {model}
+def _keys(models: Iterable[type[BaseModel]]) -> set[str]:
+    """Give the keys that any of them knows."""
+    return {field.alias or name for model in models for name, field in model.model_fields.items()}
+
+
+def _models_at(model: type[BaseModel], at: tuple[Step, ...], data: Any) -> list[type[BaseModel]]:
+    """Give the models that may be meant at a path below one; of several kinds, the kind that the data say it is."""
+    models, annotations = [model], [cast(Any, model)]
     for step in at:
-        below: set[type[BaseModel]] = set()
-        for holder in models:
-            if isinstance(step, str) and step in holder.model_fields:
-                below |= set(_models(holder.model_fields[step].annotation))
-            elif isinstance(step, int):
-                below.add(holder)
-        models = below or models
-    return {field.alias or name for holder in models for name, field in holder.model_fields.items()}
+        data = data[step]
+        annotations = [below for annotation in annotations for below in _below(annotation, step)]
+        models = [one for one in annotations if isinstance(one, type) and get_origin(one) is None and issubclass(one, BaseModel)]
+        said = [one for one in models if _is_said(one, data)]
+        annotations, models = (list(said), said) if said else (annotations, models)
+    return models
 
 
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Give the models within an annotation: of `tuple[Action, ...] | None` it is Action."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        if issubclass(annotation, BaseModel):
-            yield annotation
-    elif get_origin(annotation) in {Union, types.UnionType, tuple, list, dict} or hasattr(annotation, "__metadata__"):
-        for inner in get_args(annotation):
-            yield from _models(inner)
+def _below(annotation: Any, step: Step) -> Iterator[Any]:
+    """Give what may stand at a step below an annotation: below `dict[str, Action | None]` it is Action and None."""
+    if isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel):
+        for name, field in annotation.model_fields.items():
+            if step == (field.alias or name):
+                yield from _choices(field.annotation)
+    elif get_origin(annotation) in {dict, list, tuple}:
+        yield from _choices(get_args(annotation)[1 if get_origin(annotation) is dict else 0])
+
+
+def _choices(annotation: Any) -> Iterator[Any]:
+    """Give what a union is of, and what an annotation is about."""
+    if get_origin(annotation) in {Union, types.UnionType}:
+        for choice in get_args(annotation):
+            yield from _choices(choice)
+    elif hasattr(annotation, "__metadata__"):
+        yield from _choices(get_args(annotation)[0])
+    else:
+        yield annotation
+
+
+def _is_said(model: type[BaseModel], data: Any) -> bool:
+    """Tell whether data name themselves of a model's kind, where that has one."""
+    return isinstance(data, dict) and all(data.get(key) in kinds for key, kinds in _kinds(model).items())
+
+
+def _kinds(model: type[BaseModel]) -> dict[str, tuple[str, ...]]:
+    """Give the keys that tell kinds of models apart, and what they are in this one."""
+    return {
+        name: get_args(field.annotation)
+        for name, field in model.model_fields.items()
+        if field.is_required() and get_origin(field.annotation) is Literal
+    }
+
+
+def _as_mapping(got: Any, models: Iterable[type[BaseModel]]) -> str:
+    """Write out a kind that stands alone where a mapping should, `greenhouse` for `{kind: greenhouse}`."""
+    keys = [key for model in models for key, kinds in _kinds(model).items() if got in kinds]
+    return f", such as {{{keys[0]}: {got}}}" if keys else ""

@@ -5,15 +5,14 @@ Sources: https://docs.aws.amazon.com/iot/latest/developerguide/device-shadow-mqt
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from typing import Any
 
-from simulator.dialect import Heard, Outgoing, Value, said, switch
+from simulator.dialect import Dialect, Heard, Outgoing, Value, compact, parsed, state, switched
+from simulator.manner import USUAL, Manner
 from simulator.nanoseconds import SECOND
 
 
-class AwsShadow:
+class AwsShadow(Dialect):
     """One thing; its shadow holds the vocabulary's names, and `state` for the actuator.
 
     >>> thing = AwsShadow("fan-1")
@@ -21,25 +20,20 @@ class AwsShadow:
     Heard(on=True, toggle=False)
     """
 
-    def __init__(self, name: str) -> None:
-        self.connection = name
+    stamped = True
+
+    def __init__(self, name: str, manner: Manner = USUAL) -> None:
+        super().__init__(name, manner)
         self._topic = f"$aws/things/{name}/shadow"
         self._version = 0
-
-    def will(self) -> Outgoing | None:
-        return None
 
     def hello(self) -> list[Outgoing]:
         """Ask for the shadow, as things do when they connect."""
         return [Outgoing(f"{self._topic}/get", b"")]
 
-    def goodbye(self) -> list[Outgoing]:
-        return []
-
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:
         """Report to the shadow; the service accepts it with the time, in seconds, of every field."""
-        state = {} if on is None else {"state": said(on)}
-        reported = {**values, **state}
+        reported = {**values, **state(on)}
         self._version += 1
         seconds = at // SECOND
         accepted = {
@@ -48,21 +42,13 @@ class AwsShadow:
             "version": self._version,
             "timestamp": seconds,
         }
-        return [self._message("update/accepted", accepted)]
+        return [Outgoing(f"{self._topic}/update/accepted", compact(accepted))]
 
     def listens(self) -> list[str]:
         return [f"{self._topic}/update"]
 
     def hear(self, topic: str, payload: bytes) -> Heard | None:  # noqa: ARG002  it listens on one topic
         """Take what is desired."""
-        try:
-            asked = json.loads(payload)["state"]["desired"]["state"]
-        except (ValueError, KeyError, TypeError):
-            return None
-        return switch(asked) if isinstance(asked, str) else None
-
-    def answer(self, values: Mapping[str, Value], *, on: bool, at: int) -> list[Outgoing]:
-        return self.report(values, on=on, at=at)
-
-    def _message(self, verb: str, body: dict[str, Any]) -> Outgoing:
-        return Outgoing(f"{self._topic}/{verb}", json.dumps(body, separators=(",", ":")).encode())
+        asked = parsed(payload)
+        wanted = asked.get("state") if isinstance(asked, dict) else None
+        return switched(wanted.get("desired")) if isinstance(wanted, dict) else None

@@ -5,44 +5,42 @@ Sources: https://www.chirpstack.io/docs/chirpstack/integrations/events.html and 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from simulator.dialect import Heard, Outgoing, Value, said, switch
+from simulator.dialect import Dialect, Heard, Outgoing, Value, compact, parsed, state, switched
 from simulator.dialects.rfc3339 import written
+from simulator.manner import USUAL, Manner
 
 _APPLICATION = "17c82e96-be03-4f38-aef3-f83d48582d97"
 _PORT = 2
 
 
-class ChirpStack:
+class ChirpStack(Dialect):
     """One device, whose name stands where its DevEUI does; its codec uses the vocabulary's names, and `state` for the actuator.
+
+    Labels are the tags that the server's users gave it.
 
     >>> device = ChirpStack("fan-1")
     >>> device.hear(device.listens()[0], b'{"devEui": "fan-1", "fPort": 2, "object": {"state": "OFF"}}')
     Heard(on=False, toggle=False)
     """
 
-    def __init__(self, name: str) -> None:
+    stamped = True
+    labelled = True
+
+    def __init__(self, name: str, manner: Manner = USUAL) -> None:
+        super().__init__(name, manner)
         self.connection = "chirpstack"  # it is the server that is connected, for all devices
-        self._device = name
         self._topic = f"application/{_APPLICATION}/device/{name}"
         self._frames = 0
-
-    def will(self) -> Outgoing | None:
-        return None
 
     def hello(self) -> list[Outgoing]:
         """Join, and begin to count frames anew."""
         self._frames = 0
         return [self._event("join", {"devAddr": "00189440"})]
 
-    def goodbye(self) -> list[Outgoing]:
-        return []
-
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:
-        state = {} if on is None else {"state": said(on)}
         body = {
             "time": written(at, zone="+00:00"),
             "devAddr": "00189440",
@@ -51,7 +49,7 @@ class ChirpStack:
             "fPort": _PORT,
             "data": "qg==",
             **({"fCnt": self._frames} if self._frames else {}),  # empty fields are left out
-            "object": {**values, **state},
+            "object": {**values, **state(on)},
             "rxInfo": [{"gatewayId": "0016c001f153a14c", "uplinkId": 4217, "rssi": -68, "snr": 9.25}],
             "txInfo": {"frequency": 868100000},
         }
@@ -63,21 +61,17 @@ class ChirpStack:
 
     def hear(self, topic: str, payload: bytes) -> Heard | None:  # noqa: ARG002  it listens on one topic
         """Take a downlink that names this device, on the port of its codec."""
-        try:
-            downlink = json.loads(payload)
-        except ValueError:
+        downlink = parsed(payload)
+        if not isinstance(downlink, dict) or downlink.get("devEui") != self.called or downlink.get("fPort") != _PORT:
             return None
-        if not isinstance(downlink, dict) or downlink.get("devEui") != self._device or downlink.get("fPort") != _PORT:
-            return None
-        made = downlink.get("object")
-        state = made.get("state") if isinstance(made, dict) else None
-        return switch(state) if isinstance(state, str) else None
+        return switched(downlink.get("object"))
 
     def answer(self, values: Mapping[str, Value], *, on: bool, at: int) -> list[Outgoing]:
         sent = {"time": written(at, zone="+00:00"), "queueItemId": "42cb6459", "fCntDown": 1}
         return [self._event("txack", sent), *self.report(values, on=on, at=at)]
 
     def _event(self, kind: str, body: dict[str, Any]) -> Outgoing:
-        about = {"tenantName": "sim", "applicationName": "greenhouse", "deviceProfileName": "sim", "deviceName": self._device}
-        event = {"deduplicationId": "3ac7e3c4-4401-4b8d-9386-a5c902f9202d", "deviceInfo": {**about, "devEui": self._device}, **body}
-        return Outgoing(f"{self._topic}/event/{kind}", json.dumps(event, separators=(",", ":")).encode(), qos=0)
+        about = {"tenantName": "sim", "applicationName": "greenhouse", "deviceProfileName": "sim", "deviceName": self.called}
+        tags = {"tags": dict(self.manner.labels)} if self.manner.labels else {}
+        event = {"deduplicationId": "3ac7e3c4-4401-4b8d-9386-a5c902f9202d", "deviceInfo": {**about, "devEui": self.called, **tags}, **body}
+        return Outgoing(f"{self._topic}/event/{kind}", compact(event), qos=0)

@@ -5,17 +5,18 @@ Source: https://shelly-api-docs.shelly.cloud/gen1/#mqtt-support
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
-from simulator.dialect import Heard, Outgoing, Value
+from simulator.dialect import Dialect, Heard, Outgoing, Value, compact
+from simulator.dialects.mac import mac
 
 _TOPICS = {
     "temperature": "sensor/temperature",
     "humidity": "sensor/humidity",
     "battery": "sensor/battery",
     "illuminance": "sensor/lux",
-    "contact": "sensor/state",
+    "motion": "sensor/motion",
+    "vibration": "sensor/vibration",
     "power": "relay/0/power",
     "energy": "relay/0/energy",
     "voltage": "voltage",
@@ -23,7 +24,7 @@ _TOPICS = {
 _COMMANDS = {"on": Heard(on=True), "off": Heard(on=False), "toggle": Heard(toggle=True)}
 
 
-class ShellyGen1:
+class ShellyGen1(Dialect):
     """One device under its name; what acts is its relay 0.
 
     >>> [(said.topic, said.payload) for said in ShellyGen1("plug").report({"energy": 1.5}, on=True, at=0)]
@@ -31,27 +32,25 @@ class ShellyGen1:
     """
 
     metrics = frozenset(_TOPICS)
+    discovers = True
+    wills = True
 
-    def __init__(self, name: str) -> None:
-        self.connection = name
-        self._name = name
-
-    def will(self) -> Outgoing:
-        return self._say("online", "false", retain=True)
+    def will(self) -> Outgoing | None:
+        return None if self.manner.will is False else self._say("online", "false", retain=True)
 
     def hello(self) -> list[Outgoing]:
-        about = {"id": self._name, "model": "SHSW-PM", "mac": "A0B1C2D3E4F5", "ip": "192.168.7.20", "new_fw": False, "fw_ver": "1.14.0"}
-        return [self._say("online", "true", retain=True), Outgoing("shellies/announce", json.dumps(about).encode())]
-
-    def goodbye(self) -> list[Outgoing]:
-        return []
+        hello = [] if self.manner.will is False else [self._say("online", "true", retain=True)]
+        if self.manner.discovery:
+            about = {"id": self.called, "model": "SHSW-PM", "mac": mac(self.called), "ip": "192.168.7.20", "new_fw": False}
+            hello.append(Outgoing("shellies/announce", compact({**about, "fw_ver": "1.14.0"})))
+        return hello
 
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:  # noqa: ARG002  it sends no time
         relay = [] if on is None else [self._say("relay/0", "on" if on else "off")]
-        return relay + [self._say(_TOPICS[metric], _written(metric, value)) for metric, value in values.items()]
+        return relay + [self._say(_TOPICS[metric], _written(metric, value)) for metric, value in self._sayable(values).items()]
 
     def listens(self) -> list[str]:
-        return [f"shellies/{self._name}/relay/0/command", f"shellies/{self._name}/command"]
+        return [f"shellies/{self.called}/relay/0/command", f"shellies/{self.called}/command"]
 
     def hear(self, topic: str, payload: bytes) -> Heard | None:
         """Take `on`, `off` and `toggle` on the relay's topic, and `update` or `announce` on the device's."""
@@ -60,15 +59,14 @@ class ShellyGen1:
             return _COMMANDS.get(word)
         return Heard() if word in ("update", "announce") else None
 
-    def answer(self, values: Mapping[str, Value], *, on: bool, at: int) -> list[Outgoing]:
-        return self.report(values, on=on, at=at)
-
     def _say(self, topic: str, payload: str, *, retain: bool = False) -> Outgoing:
-        return Outgoing(f"shellies/{self._name}/{topic}", payload.encode(), retain=retain)
+        return Outgoing(f"shellies/{self.called}/{topic}", payload.encode(), retain=retain)
 
 
 def _written(metric: str, value: Value) -> str:
-    """Write a value as the device does: energy in whole watt-minutes, a door as open or close."""
-    if metric == "contact":
-        return "close" if value else "open"
+    """Write a value as the device does: energy in whole watt-minutes, truths as 1 and 0, a text as it is."""
+    if isinstance(value, str):
+        return value
+    if metric in ("motion", "vibration"):
+        return str(int(bool(value)))
     return str(round(value * 60_000)) if metric == "energy" else f"{value:.2f}"

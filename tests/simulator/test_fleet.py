@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from simulator.broker import Broker
-from simulator.load import load
+from simulator.load import LoadSpec
+from simulator.load import run as run_load
 from simulator.publisher import PublishError
 from simulator.run import main, run_scenario
 
@@ -31,7 +32,7 @@ class Running:
         self._thread.start()
 
     def _run(self, scenario, broker, options):
-        self.counts = self._loop.run_until_complete(run_scenario(scenario, broker, stop=self._stop, **options))
+        self.counts = self._loop.run_until_complete(run_scenario(scenario, broker, stop=self._stop, **options)).counts
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
@@ -120,7 +121,7 @@ def test_fleet_state_survives(run, greenhouse, subscribe, tmp_path):
     seen.until(lambda messages: "ON" in _states(messages))
     fleet.stop()
     kept = json.loads(file.read_text(encoding="utf-8"))
-    assert kept["physics"]["fan"] is True
+    assert kept["physics"]["on"] == ["fan"]
     again = subscribe("zigbee2mqtt/fan-1")
     fleet = run(greenhouse, state=file)
     assert set(_states(again.until(_states))) == {"ON"}
@@ -154,9 +155,9 @@ def test_fleet_with_account(run, mosquitto, greenhouse, subscribe, tmp_path):
     run(greenhouse, Broker.at(url, username="simulator", password_file=secret))
     seen.until(lambda messages: "OFF" in _states(messages))
     bad = Broker.at(f"mqtt://simulator:wrong@127.0.0.1:{mosquitto.port}")
-    assert asyncio.run(run_scenario(greenhouse, bad, seconds=1)).published == 0
+    assert asyncio.run(run_scenario(greenhouse, bad, seconds=1)).counts.published == 0
     with pytest.raises(PublishError, match="does not take us"):
-        load(bad, seconds=1)
+        run_load(LoadSpec(), bad, seconds=1)
 
 
 def test_run_ends_on_sigterm(mosquitto, greenhouse_file, subscribe, tmp_path):
@@ -181,7 +182,7 @@ def test_run_findings(tmp_path, capsys):
     file = tmp_path / "house.yaml"
     file.write_text("name: house\ndevices: []\n", encoding="utf-8")
     assert main(["--scenario", str(file), "--broker-url", "mqtt://127.0.0.1"]) == 2
-    assert "house.yaml:2:10: devices must not be empty" in capsys.readouterr().out
+    assert "house.yaml:1:1: a scenario needs devices, or load" in capsys.readouterr().out
 
 
 def test_run_bad_url(greenhouse_file, capsys):

@@ -17,7 +17,7 @@ def _said(world, until):
 
 
 def _device(world, name):
-    return next(device for device in world.devices if device.spec.name == name)
+    return next(device for device in world.devices if device.name == name)
 
 
 def _temperature(world):
@@ -42,7 +42,7 @@ def test_world_seeded(greenhouse):
 def test_world_intervals(greenhouse):
     """Every device reports as often as its `every` says, the first time within it."""
     said = World(greenhouse, epoch=EPOCH).advance(20 * SECOND)
-    sensors = [device.spec.name for device, message in said if not message.topic.endswith("/STATE")]
+    sensors = [device.name for device, message in said if not (message.retain or message.topic.endswith("/STATE"))]
     for spec in greenhouse.devices:
         assert sensors.count(spec.name) == 20 * SECOND // spec.every
 
@@ -68,10 +68,10 @@ def test_world_sensors_see_the_air(greenhouse):
     world = World(greenhouse, epoch=EPOCH)
     said = world.advance(200 * SECOND)
     for name in ("t-1", "t-2", "t-3", "t-6"):
-        last = [json.loads(message.payload) for device, message in said if device.spec.name == name][-1]
+        last = [json.loads(message.payload) for device, message in said if device.name == name][-1]
         assert abs(last["temperature"] - _temperature(world)) < 1
     for name in ("t-4", "t-5"):
-        last = [json.loads(message.payload) for device, message in said if device.spec.name == name and message.topic.endswith("SENSOR")][
+        last = [json.loads(message.payload) for device, message in said if device.name == name and message.topic.endswith("SENSOR")][
             -1
         ]
         assert abs(last["AM2301"]["Temperature"] - _temperature(world)) < 1
@@ -150,6 +150,6 @@ def test_world_other_scenario_refused(greenhouse):
 
 def test_world_without_physics():
     """A scenario needs no physics."""
-    devices = [{"name": "a", "dialect": "plain_scalar", "every": "500ms", "metrics": {"level": {"base": 2}}}]
+    devices = [{"name": "a", "convention": "plain_scalar", "every": "500ms", "metrics": {"level": {"base": 2}}}]
     scenario = Scenario.model_validate({"name": "tank", "devices": devices})
     assert [message.payload for message in _said(World(scenario, epoch=EPOCH), 2)] == [b"2.0"] * 4
