@@ -50,6 +50,8 @@ class Dialect(ABC):
     """Whether it describes itself in messages that it can also do without."""
     wills: ClassVar[bool] = False
     """Whether it says that it is there and leaves a last will, by its convention or when it is asked to."""
+    bare: ClassVar[bool] = False
+    """Whether a payload is a value alone: what is cut off it leaves another value, and no damage that anybody could see."""
     obeys: ClassVar[bool] = True
     """Whether it has commands."""
 

@@ -18,6 +18,15 @@ from simulator.physics import PHYSICS, AnyPhysics
 from simulator.scenario import GroupSpec, Scenario
 from simulator.signals import SignalSpec, Weekly
 
+_ONLY_WITH: Final[Mapping[str, str]] = {
+    "": "",
+    "a number": "",
+    "a time": "reports that say when",
+    "a document": "payloads of more than a value",
+    "an actuator": "actuators",
+}
+"""What the table of faults says of what a device must have for one to show; numbers go without saying."""
+
 
 def renewed(page: str) -> str:
     """Return the page with its made parts as they are now."""
@@ -75,11 +84,10 @@ def _faults() -> Iterator[str]:
     for spec in _members(AnyFault):
         assert issubclass(spec, FaultSpec)
         about = " ".join((spec.__doc__ or "").split())
-        shows = {"": "", "a number": "", "a time": "reports that say when", "an actuator": "actuators"}[spec.needs]
         shared = frozenset(FaultSpec.model_fields) | {"for"} | (frozenset({"metric"}) if issubclass(spec, ValueFaultSpec) else frozenset())
         own = " ".join(_own(*key) for key in guide.keys(spec, leaving_out=shared))
         metric = "yes" if issubclass(spec, ValueFaultSpec) else ""
-        rows.append((_kind(spec), about, metric, own, shows))
+        rows.append((_kind(spec), about, metric, own, _ONLY_WITH[spec.needs]))
     yield from _table(("`kind`", "what happens", "`metric`", "keys of its own", "only with"), rows)
 
 

@@ -152,7 +152,7 @@ def test_flow_without_a_key_that_it_needs_is_broken(key, wrong):
         ("device", {"lables": {}}),
         ("device", {"types": {"level": "numeric"}}),
         ("scenario", {"name": "x"}),
-        ("scenario", {"name": "x", "devices": [{"name": "a", "dialect": "tasmota", "every": "x"}]}),
+        ("scenario", {"name": "x", "devices": [{"name": "a", "convention": "tasmota", "every": "x"}]}),
     ],
     ids=str,
 )

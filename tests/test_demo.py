@@ -1,15 +1,22 @@
-"""The demo as a newcomer has it: a closed loop within a minute, on both embedded brokers, and what must not happen when it cannot close."""
+"""The demos as a newcomer has them.
+
+The greenhouse: a closed loop within a minute, on both embedded brokers, and what must not happen when it cannot close. Chaos: every fault that
+the shipped flows watch for is found, every damaged payload is a dead letter, and nothing else is harmed.
+"""
 
 import json
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from gateway.starter import starter
 from gateway.store.reader import StoreReader
+from simulator.faults import KINDS
+from simulator.scenario import load_scenario
 
 SECONDS = 50
 COMMAND = str(Path(sys.executable).with_name("sluice"))
@@ -45,7 +52,8 @@ def with_amqtt(folder):
     (folder / "gateway.yaml").write_text("broker: {engine: amqtt}\n")
 
 
-VARIANTS = {"shipped": copied, "without fan": without_fan, "unreachable threshold": unreachable_threshold, "amqtt": with_amqtt}
+VARIANTS = {"shipped": copied, "without fan": without_fan, "unreachable threshold": unreachable_threshold, "amqtt": with_amqtt, "chaos": copied}
+CHAOS_SECONDS = 110
 
 
 @pytest.fixture(scope="module")
@@ -57,11 +65,12 @@ def runs(tmp_path_factory):
         config, data = folder / name / "config", folder / name / "data"
         config.parent.mkdir()
         make(config)
-        words = [COMMAND, "up", "--demo", "greenhouse", "--for", str(SECONDS), "--config", str(config), "--data", str(data), "--json"]
+        demo, seconds = ("chaos", CHAOS_SECONDS) if name == "chaos" else ("greenhouse", SECONDS)
+        words = [COMMAND, "up", "--demo", demo, "--for", str(seconds), "--config", str(config), "--data", str(data), "--json"]
         running[name] = data, subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     done = {}
     for name, (data, process) in running.items():
-        out, err = process.communicate(timeout=SECONDS + 60)
+        out, err = process.communicate(timeout=CHAOS_SECONDS + 60)
         assert process.returncode == 0, err
         done[name] = data, json.loads(out), err
     return done
@@ -122,3 +131,40 @@ def test_demo_goes_on_where_it_stopped(runs):
     assert after["ledger"]["received"] > before["ledger"]["received"]
     assert after["windows"]["emitted"] > before["windows"]["emitted"]
     assert after["ledger"]["balanced"]
+
+
+def test_chaos_balances(runs):
+    """Whatever devices do wrong, no process dies, every message is accounted for, and each damaged payload is kept with its reason."""
+    data, document, err = runs["chaos"]
+    assert "started again" not in err
+    assert document["ledger"]["balanced"], document["ledger"]["flaws"]
+    damaged = document["truth"]["dead_letters"]
+    assert {kind: one["dead_lettered"] - one["sent"] for kind, one in damaged.items()} == {"malformed": 0, "truncated": 0}
+    assert document["ledger"]["dead_letters"] == sum(one["sent"] for one in damaged.values()) > 20
+    assert document["ledger"]["duplicates"] > 0
+    assert (data / "truth.jsonl").read_text().count('"kind": "dropout"') == 3
+
+
+def test_chaos_finds_every_fault(runs):
+    """Each scheduled fault of the kinds that flows watch for is found, with hardly a false alarm; the scenario has every kind that there is."""
+    _, document, err = runs["chaos"]
+    scenario = load_scenario(starter() / "scenarios" / "chaos.yaml")
+    scheduled = Counter(fault.kind for fault in scenario.faults)
+    assert scheduled.keys() == KINDS.keys()
+    kinds = document["truth"]["kinds"]
+    assert len(kinds) == 10
+    assert {kind: (one["found"], one["faults"]) for kind, one in kinds.items()} == {kind: (scheduled[kind],) * 2 for kind in kinds}
+    assert min(one["precision"] for one in kinds.values()) >= 0.8, document["truth"]["false_alerts"]
+    assert "recall  precision" in err
+    judged = [COMMAND, "truth", "--data", str(runs["chaos"][0]), "--recall", "0.9", "--precision", "0.8"]
+    assert subprocess.run(judged, capture_output=True, text=True, timeout=60).returncode == 0
+
+
+def test_chaos_an_actuator_that_refuses_is_told_again(runs):
+    """The fan refuses the first attempt; a later one is confirmed."""
+    data, document, _ = runs["chaos"]
+    assert document["commands"]["confirmed"] >= 2
+    with StoreReader(data / "store.db") as reader:
+        first = reader.commands(newest=100)[-1]
+    assert (first.device, first.settings, first.state) == ("fan-1", {"state": "ON"}, "confirmed")
+    assert first.attempt > 1

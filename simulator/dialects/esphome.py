@@ -25,6 +25,7 @@ class Esphome(Dialect):
     """
 
     discovers = True
+    bare = True
     wills = True
 
     def __init__(self, name: str, manner: Manner = USUAL) -> None:

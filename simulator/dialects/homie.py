@@ -22,6 +22,7 @@ class Homie(Dialect):
     """
 
     discovers = True
+    bare = True
     wills = True
 
     def __init__(self, name: str, manner: Manner = USUAL) -> None:

@@ -23,6 +23,7 @@ class LineProtocol(Rooted):
 
     stamped = True
     labelled = True
+    bare = True
     obeys = False
 
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:

@@ -15,6 +15,8 @@ class PlainScalar(Rooted):
     [Outgoing(topic='sim/light-1/illuminance', payload=b'59120.0', qos=1, retain=False)]
     """
 
+    bare = True
+
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:  # noqa: ARG002  it sends no time
         reports = [Outgoing(f"{self.topic}/{metric}", text(value).encode()) for metric, value in values.items()]
         return reports if on is None else [self._switch(on), *reports]

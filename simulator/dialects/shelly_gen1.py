@@ -33,6 +33,7 @@ class ShellyGen1(Dialect):
 
     metrics = frozenset(_TOPICS)
     discovers = True
+    bare = True
     wills = True
 
     def will(self) -> Outgoing | None:

@@ -29,6 +29,8 @@ class MalformedSpec(DamagedSpec):
 class TruncatedSpec(DamagedSpec):
     """The payload ends too early, as where a buffer is too small."""
 
+    needs = "a document"
+
     kind: Literal["truncated"]
 
 
@@ -65,7 +67,10 @@ class Malformed(_Damage[MalformedSpec]):
 
 class Truncated(_Damage[TruncatedSpec]):
     def damaged(self, payload: bytes) -> bytes:
-        return payload[: 1 + int(self._dice.uniform() * (len(payload) - 1))] if len(payload) > 1 else b""
+        """Cut it anywhere, where it is JSON; other documents lack their last byte, since one that ends between two fields may be whole."""
+        if payload[:1] not in (b"{", b"["):
+            return payload[:-1]
+        return payload[: 1 + int(self._dice.uniform() * (len(payload) - 1))]
 
 
 class SchemaChangeSpec(FaultSpec):

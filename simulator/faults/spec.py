@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from gateway.findings import DURATION_SCHEMA, Checked, PositiveDuration, Problem, duration_text, parse_duration
 
 Moment = int | Literal["random"]
-Needs = Literal["", "a number", "a time", "an actuator"]
+Needs = Literal["", "a number", "a time", "an actuator", "a document"]
 
 
 def _moment(written: Any) -> Moment:

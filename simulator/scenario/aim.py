@@ -21,6 +21,9 @@ def aimless(fault: FaultSpec, members: Sequence[tuple[GroupSpec, str]]) -> Itera
     if fault.needs == "a time" and not any(DIALECTS[group.convention].stamped and group.timestamps != "none" for group in hit):
         text = f"{fault.kind} needs a device that says when it measured; {hit[0].convention} does not"
         yield Problem(("kind",), text, show=False)
+    bare = next((group.convention for group in hit if DIALECTS[group.convention].bare), None)
+    if fault.needs == "a document" and bare is not None:
+        yield Problem(("kind",), f"what {fault.kind} leaves of a payload of {bare} is another value, which nobody could tell", show=False)
     if fault.needs == "an actuator" and not any(group.acts for group in hit):
         yield Problem(("kind",), f"{fault.kind} needs a device that acts", show=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from gateway.findings import Checked, Problem, hint
 from simulator.faults import AnyFault
@@ -17,6 +17,8 @@ from simulator.scenario.group import GroupSpec, Name
 
 class Scenario(Checked):
     """A fleet and the world that it measures; or a load of messages that are ready beforehand."""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["devices"]}, {"required": ["load"]}]})
 
     name: Name = Field(description="The scenario's name: the first level of plain topics.")
     about: str = Field(default="", description="A sentence for people.")

@@ -7,7 +7,7 @@ import pytest
 
 from devices.catalogue import Catalogue
 from devices.reading import DeadLetter, Message
-from simulator.nanoseconds import MINUTE, SECOND
+from simulator.nanoseconds import SECOND
 from simulator.run import run_scenario
 from simulator.scenario import load_scenario
 from simulator.world import World
@@ -62,7 +62,7 @@ def test_factory_dead_letters_are_its_faults(factory):
     presses = [group for group in factory.devices if group.name.startswith("press")]
     faults = [fault for fault in factory.faults if fault.kind == "malformed"]
     world = World(factory.model_copy(update={"devices": presses, "faults": faults}), epoch=AT)
-    dead = {topic for _, outcome, topic in _heard(_said(world, 10 * MINUTE)) if isinstance(outcome, DeadLetter)}
+    dead = {topic for _, outcome, topic in _heard(_said(world, 600 * SECOND)) if isinstance(outcome, DeadLetter)}
     world.end()
     assert dead == {line["topic"] for line in world.truth() if line["messages"]}
     assert dead
@@ -72,7 +72,9 @@ def test_factory_comes_up_and_drops_nothing(factory, mosquitto):
     """All connections are there before the first report, and every message is acknowledged."""
     open_then = []
     fleet = asyncio.run(
-        run_scenario(factory, mosquitto.broker, seconds=4, observe=lambda fleet: fleet.world.elapsed and open_then.append(fleet.connections))
+        run_scenario(
+            factory, mosquitto.broker, seconds=4, observe=lambda fleet: fleet.world.elapsed and open_then.append(fleet.connections)
+        )
     )
     assert open_then
     assert {now for now, _ in open_then} == {of for _, of in open_then} == {496}

@@ -3,7 +3,11 @@
 import json
 
 import pytest
+from paho.mqtt.client import topic_matches_sub
 
+from devices.catalogue import Catalogue
+from devices.reading import DeadLetter, Message
+from simulator.dialects import DIALECTS
 from simulator.faults import KINDS
 from simulator.nanoseconds import SECOND
 from simulator.scenario import Scenario
@@ -116,16 +120,22 @@ def test_fault_dropout():
     assert truth[0]["messages"] == 5
     both = {"metrics": {"temperature": {"base": 20}, "humidity": {"base": 50}}}
     said, truth, _ = run(scenario(fault("dropout", metric="humidity"), **both))
-    assert [sorted(json.loads(message.payload))[:-1] for second, message in said if second in (5, 6)] == [["humidity", "temperature"], ["temperature"]]
+    assert [sorted(json.loads(message.payload))[:-1] for second, message in said if second in (5, 6)] == [
+        ["humidity", "temperature"],
+        ["temperature"],
+    ]
     assert truth[0]["metric"] == "humidity"
 
 
-@pytest.mark.parametrize(("kind", "parameters", "stamp"), [
-    ("clock-jump", {"ahead": "1h", "behind": None}, "2025-06-15T16:06:48.000Z"),
-    ("clock-jump", {"behind": "10m"}, "2025-06-15T14:56:48.000Z"),
-    ("clock-skew", {"ahead": "10s"}, "2025-06-15T15:06:53.000Z"),
-    ("epoch-reset", {}, "1970-01-01T00:00:02.500Z"),
-])
+@pytest.mark.parametrize(
+    ("kind", "parameters", "stamp"),
+    [
+        ("clock-jump", {"ahead": "1h", "behind": None}, "2025-06-15T16:06:48.000Z"),
+        ("clock-jump", {"behind": "10m"}, "2025-06-15T14:56:48.000Z"),
+        ("clock-skew", {"ahead": "10s"}, "2025-06-15T15:06:53.000Z"),
+        ("epoch-reset", {}, "1970-01-01T00:00:02.500Z"),
+    ],
+)
 def test_fault_of_a_clock(kind, parameters, stamp):
     """What the device's clock shows 2.5 s into the fault, and that it is right afterwards."""
     said, _, _ = run(scenario(fault(kind, **parameters)))
@@ -173,6 +183,27 @@ def test_fault_malformed_and_truncated():
     assert 420 < truth[0]["messages"] < 580
 
 
+@pytest.mark.parametrize("kind", ["malformed", "truncated"])
+@pytest.mark.parametrize("convention", DIALECTS)
+def test_fault_damage_is_a_dead_letter(convention, kind):
+    """In every convention whatever is damaged cannot be decoded, and is on a topic that the truth names."""
+    if DIALECTS[convention].bare and kind == "truncated":
+        pytest.skip("what is cut off a value leaves a value")
+    positions = {"track": {"points": [[48.1, 11.5], [48.2, 11.6]], "speed": 12.0}}
+    metrics = {"position": positions} if convention == "owntracks" else {"temperature": {"base": 20, "noise": 1}}
+    catalogue, letters = Catalogue(), []
+    world = World(scenario(fault(kind, **{"at": "10s", "for": "100s"}), convention=convention, metrics=metrics), epoch=EPOCH)
+    for message in world.devices[0].dialect.hello():
+        catalogue.readings(Message(message.topic, message.payload, received=EPOCH))
+    for second in range(1, 121):
+        for _, message in world.advance(second * SECOND):
+            outcome = catalogue.readings(Message(message.topic, message.payload, received=world.epoch))
+            letters += [message.topic] if isinstance(outcome, DeadLetter) else []
+    (label,) = world.truth()
+    assert len(letters) == label["messages"] == 100
+    assert {topic for topic in letters if not topic_matches_sub(label["topic"], topic)} == set()
+
+
 def test_fault_schema_change():
     """Other names, or text for numbers."""
     said, _, _ = run(scenario(fault("schema-change")))
@@ -207,7 +238,7 @@ def test_fault_of_an_actuator():
     world.advance(7 * SECOND)
     assert world.hear(world.devices[0], topic, on) == []
     assert {json.loads(message.payload)["state"] for _, message in world.advance(10 * SECOND)} == {"OFF"}
-    assert [json.loads(message.payload)["state"] for _, message in world.advance(11 * SECOND)][0] == "ON"
+    assert next(json.loads(message.payload)["state"] for _, message in world.advance(11 * SECOND)) == "ON"
     world = World(scenario(fault("dead"), acts="fan"), epoch=EPOCH)
     world.advance(7 * SECOND)
     assert world.hear(world.devices[0], topic, on) == []

@@ -49,14 +49,15 @@ def test_fleet_says_that_the_limit_is_too_low(limited):
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
-def test_command_before_the_start_moves_no_time(mosquitto, subscribe):
+def test_command_before_the_start_moves_no_time(mosquitto):
     """A command that a device hears while others still connect is no reason for time to pass."""
     devices = [
         {"name": "fan-1", "convention": "zigbee2mqtt", "acts": "fan"},
         {"name": "t", "count": 150, "convention": "plain_json", "metrics": {"temperature": {"base": 20.0}}},
     ]
     scenario = Scenario.model_validate({"name": "hall", "physics": {"kind": "greenhouse"}, "devices": devices})
-    subscribe("#").publish("zigbee2mqtt/fan-1/set", b'{"state":"ON"}', retain=True)
+    waiting = ["mosquitto_pub", "-p", str(mosquitto.port), "-r", "-q", "1", "-t", "zigbee2mqtt/fan-1/set", "-m", '{"state":"ON"}']
+    subprocess.run(waiting, check=True)
 
     async def one_second():
         stop = asyncio.Event()

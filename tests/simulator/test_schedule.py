@@ -1,5 +1,7 @@
 """The schedule of faults: found from any moment on as from the beginning."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +32,7 @@ def test_schedule_from_any_moment(spec, moment, seed):
     while (occurrence := schedule.after(at)) is not None and occurrence.start <= 4000 * SECOND:
         walked.append(occurrence)
         at = occurrence.end
-    for before, after in zip(walked, walked[1:], strict=False):
+    for before, after in pairwise(walked):
         assert before.end <= after.start
     for occurrence in walked:
         assert occurrence.end - occurrence.start == spec.for_

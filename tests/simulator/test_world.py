@@ -71,9 +71,7 @@ def test_world_sensors_see_the_air(greenhouse):
         last = [json.loads(message.payload) for device, message in said if device.name == name][-1]
         assert abs(last["temperature"] - _temperature(world)) < 1
     for name in ("t-4", "t-5"):
-        last = [json.loads(message.payload) for device, message in said if device.name == name and message.topic.endswith("SENSOR")][
-            -1
-        ]
+        last = [json.loads(message.payload) for device, message in said if device.name == name and message.topic.endswith("SENSOR")][-1]
         assert abs(last["AM2301"]["Temperature"] - _temperature(world)) < 1
 
 
