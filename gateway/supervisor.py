@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +19,7 @@ log = structlog.get_logger()
 
 CONFIG_ERROR = 2
 """Exit status of a process that starting again cannot help."""
+_FILES = 65_536
 _PR_SET_PDEATHSIG = 1
 _SETTLED = 30.0
 """Seconds after which a process counts as well started: its back-off begins anew."""
@@ -80,7 +82,7 @@ class Supervisor:
             stdout=subprocess.DEVNULL,
             stderr=None if self._hear is None else subprocess.PIPE,
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509  the supervisor has one thread
+            preexec_fn=_become_part,  # noqa: PLW1509  the supervisor has one thread
         )
         if part.process.stderr:
             os.set_blocking(part.process.stderr.fileno(), False)
@@ -143,5 +145,10 @@ class Supervisor:
             process.stderr.close()
 
 
-def _end_with_parent() -> None:
+def _become_part() -> None:
+    """End with the parent, and have room for many connections: a broker takes only as many clients as it may have open files."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

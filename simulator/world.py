@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -137,11 +138,17 @@ class World:
                 device.restore(state["devices"][device.name])
 
     def _plan(self) -> None:
-        """Write the agenda: first reports spread over each device's interval, so that they do not all speak at once, and the faults."""
+        """Write the agenda: the first reports, and the faults.
+
+        Reports are spread over each device's interval, those of a group evenly, so that they do not all speak at once.
+        """
         self._agenda.clear()
-        number = len(self.devices)
-        for index, device in enumerate(self.devices):
-            self._await_report(device, self.elapsed + device.group.every * (index + 1) // number)
+        places: Counter[str] = Counter()
+        for index, device in enumerate(self.devices, 1):
+            group = device.group
+            places[group.name] += 1
+            place, of = (places[group.name], group.count) if group.count > 1 else (index, len(self.devices))
+            self._await_report(device, self.elapsed + group.every * place // of)
         for index, spec in enumerate(self.scenario.faults):
             for device in self.devices:
                 if spec.hits(device.name):

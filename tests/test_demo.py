@@ -52,7 +52,13 @@ def with_amqtt(folder):
     (folder / "gateway.yaml").write_text("broker: {engine: amqtt}\n")
 
 
-VARIANTS = {"shipped": copied, "without fan": without_fan, "unreachable threshold": unreachable_threshold, "amqtt": with_amqtt, "chaos": copied}
+VARIANTS = {
+    "shipped": copied,
+    "without fan": without_fan,
+    "unreachable threshold": unreachable_threshold,
+    "amqtt": with_amqtt,
+    "chaos": copied,
+}
 CHAOS_SECONDS = 110
 
 
@@ -157,7 +163,7 @@ def test_chaos_finds_every_fault(runs):
     assert min(one["precision"] for one in kinds.values()) >= 0.8, document["truth"]["false_alerts"]
     assert "recall  precision" in err
     judged = [COMMAND, "truth", "--data", str(runs["chaos"][0]), "--recall", "0.9", "--precision", "0.8"]
-    assert subprocess.run(judged, capture_output=True, text=True, timeout=60).returncode == 0
+    assert subprocess.run(judged, capture_output=True, text=True, check=False, timeout=60).returncode == 0
 
 
 def test_chaos_an_actuator_that_refuses_is_told_again(runs):

@@ -26,12 +26,11 @@ def renewed(page: str, parts: Mapping[str, Callable[[], Iterator[str]]]) -> str:
 def keys(model: type[Checked], *, leaving_out: frozenset[str] = frozenset()) -> Iterator[tuple[str, str, str]]:
     """Give each key of a model as it is written, its default as code, or `needed`, and what it means.
 
-    >>> from gateway.findings import Duration
     >>> from pydantic import Field
     >>> class Lamp(Checked):
-    ...     on_for: Duration = Field(default=90 * 10**9, description="How long it is on.")
+    ...     glow: float = Field(default=0.5, description="How bright it is, in lm.")
     >>> list(keys(Lamp))
-    [('on_for', '`90s`', 'How long it is on.')]
+    [('glow', '`0.5`', 'How bright it is, in lm.')]
     """
     for name, field in model.model_fields.items():
         key = field.alias or name
