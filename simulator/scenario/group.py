@@ -15,7 +15,7 @@ from simulator.dialects import DIALECTS, Manner, Timestamps, speak
 from simulator.nanoseconds import SECOND
 from simulator.signals import SignalSpec, problems_between
 
-_OWNERS = {"timezone": "tasmota", "timestamps": "plain_json"}
+_OWNERS = {"timezone": ("tasmota",), "timestamps": ("plain_json", "packed")}
 _ACTORS = ("answers", "drop_commands", "delay")
 
 
@@ -63,7 +63,7 @@ class GroupSpec(Checked):
     acts: str | None = Field(default=None, description="Which actuator of the physics it is.")
     delay: Duration = Field(default=0, description="How long after a command it acts, and reports that it has.")
     timezone: Annotated[str, AfterValidator(_offset)] = Field(default="+00:00", description="Tasmota only: what its clock shows.")
-    timestamps: Timestamps = Field(default="iso", description="Plain JSON only: how it says when.")
+    timestamps: Timestamps = Field(default="iso", description="Plain JSON and packed only: how it says when.")
     answers: bool = Field(default=True, description="False: an actuator that hears no command.")
     drop_commands: int = Field(default=0, ge=0, description="An actuator that misses so many commands before it hears one.")
 
@@ -109,9 +109,10 @@ class GroupSpec(Checked):
     def _misplaced(self) -> Iterator[Problem]:
         """Find keys that mean nothing for such a device."""
         dialect, given = DIALECTS[self.convention], self.model_fields_set
-        for key, convention in _OWNERS.items():
-            if key in given and self.convention != convention:
-                yield Problem((key,), f"{key} is for {convention} devices; this one speaks {self.convention}", key=True, show=False)
+        for key, owners in _OWNERS.items():
+            if key in given and self.convention not in owners:
+                text = f"{key} is for {' and '.join(owners)} devices; this one speaks {self.convention}"
+                yield Problem((key,), text, key=True, show=False)
         for key in _ACTORS:
             if key in given and self.acts is None:
                 yield Problem((key,), f"{key} is for devices that act; this one only measures", key=True, show=False)

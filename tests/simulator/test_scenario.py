@@ -83,7 +83,7 @@ def test_scenario_bad_keys_and_values(tmp_path):
         ("{name: b, convention: plain_json, answers: false, metrics: {x: {base: 1}}}", "answers is for devices that act"),
         (
             "{name: b, convention: zigbee2mqtt, timestamps: ms, acts: fan}",
-            "timestamps is for plain_json devices; this one speaks zigbee2mqtt",
+            "timestamps is for plain_json and packed devices; this one speaks zigbee2mqtt",
         ),
         (
             "{name: b, convention: tasmota, timezone: Europe/Paris, metrics: {power: {base: 1}}}",
