@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from time import time_ns
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,9 +14,9 @@ from gateway.findings import ConfigError
 from gateway.history import moment
 
 if TYPE_CHECKING:
-    from gateway.cli.fleet_panel import FleetPanel
     from simulator.broker import Broker
     from simulator.scenario import Scenario
+    from simulator.simulation import Simulation
 
 
 def simulate(
@@ -68,6 +67,7 @@ def simulate(
     every second, and the last line has the totals; a recording has one line, when it is over.
     """
     from gateway.starter import starter
+    from simulator.simulation import Simulation
 
     logs.configure()
     if (scenario is None) == (recording is None):
@@ -81,8 +81,8 @@ def simulate(
         return
     assert scenario is not None
     chosen = _scenario(scenario_path(config, scenario), devices=devices, rate=rate, seed=seed)
-    run = Simulation(chosen, broker, seconds=seconds, speed=_speed(speed), start=_start(start), truth=truth)
-    if not run.go(as_json=as_json):
+    simulation = Simulation(chosen, broker, truth=truth, seconds=seconds, speed=_speed(speed), start=_start(start))
+    if not _run(simulation, as_json=as_json):
         fail(f"nothing could be published: no broker answers at {broker}")
 
 
@@ -150,50 +150,23 @@ def _start(written: str | None) -> int | None:
         fail(f"start: {error}", WRONG)
 
 
-@dataclass(frozen=True)
-class Simulation:
-    """A scenario about to run, as its options want it."""
+def _run(simulation: Simulation, *, as_json: bool) -> int:
+    """Run it and show it. Gives how many messages were published; whatever is wrong ends the command."""
+    from gateway.cli.fleet_panel import FleetPanel
 
-    scenario: Scenario
-    broker: Broker
-    seconds: float | None
-    speed: float
-    start: int | None
-    truth: Path | None
-
-    def go(self, *, as_json: bool) -> int:
-        """Run it and show it. Gives how many messages were published; whatever is wrong ends the command."""
-        from gateway.cli.fleet_panel import FleetPanel
-
-        with FleetPanel(err, as_json=as_json) as panel:
-            if panel.live:
-                logs.configure(warnings_only=True)
-            try:
-                return self._load(panel) if self.scenario.load is not None else self._fleet(panel)
-            except (OSError, ValueError) as error:
-                fail(str(error), WRONG if isinstance(error, ValueError) else BAD)
-
-    def _fleet(self, panel: FleetPanel) -> int:
-        from simulator.run import run
-
-        fleet = run(
-            self.scenario,
-            self.broker,
-            seconds=self.seconds,
-            speed=self.speed,
-            start=self.start,
-            truth=self.truth,
-            observe=panel.fleet,
-        )
-        panel.fleet(fleet, ended=True)
+    with FleetPanel(err, as_json=as_json) as panel:
+        if panel.live:
+            logs.configure(warnings_only=True)
+        try:
+            if simulation.scenario.load is not None:
+                loaded = simulation.load(on_progress=panel.load)
+                panel.load(loaded, ended=True)
+                return loaded.sent
+            fleet = simulation.in_foreground(observe=panel.fleet)
+            panel.fleet(fleet, ended=True)
+        except (OSError, ValueError) as error:
+            fail(str(error), WRONG if isinstance(error, ValueError) else BAD)
         return fleet.counts.published
-
-    def _load(self, panel: FleetPanel) -> int:
-        from simulator.run import run_as_load
-
-        loaded = run_as_load(self.scenario, self.broker, seconds=self.seconds, start=self.start, truth=self.truth, on_progress=panel.load)
-        panel.load(loaded, ended=True)
-        return loaded.sent
 
 
 def _replay(recording: Path, broker: Any, *, speed: str, **settings: Any) -> dict[str, Any]:

@@ -8,8 +8,8 @@ import pytest
 from devices.catalogue import Catalogue
 from devices.reading import DeadLetter, Message
 from simulator.nanoseconds import SECOND
-from simulator.run import run_scenario
 from simulator.scenario import load_scenario
+from simulator.simulation import Simulation
 from simulator.world import World
 
 FILE = Path(__file__).parents[2] / "config/scenarios/factory-1000.yaml"
@@ -72,8 +72,8 @@ def test_factory_comes_up_and_drops_nothing(factory, mosquitto):
     """All connections are there before the first report, and every message is acknowledged."""
     open_then = []
     fleet = asyncio.run(
-        run_scenario(
-            factory, mosquitto.broker, seconds=4, observe=lambda fleet: fleet.world.elapsed and open_then.append(fleet.connections)
+        Simulation(factory, mosquitto.broker, seconds=4).fleet(
+            asyncio.Event(), observe=lambda fleet: fleet.world.elapsed and open_then.append(fleet.connections)
         )
     )
     assert open_then

@@ -15,7 +15,8 @@ from simulator.broker import Broker
 from simulator.load import LoadSpec
 from simulator.load import run as run_load
 from simulator.publisher import PublishError
-from simulator.run import main, run_scenario
+from simulator.run import main
+from simulator.simulation import Simulation
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60
@@ -32,7 +33,7 @@ class Running:
         self._thread.start()
 
     def _run(self, scenario, broker, options):
-        self.counts = self._loop.run_until_complete(run_scenario(scenario, broker, stop=self._stop, **options)).counts
+        self.counts = self._loop.run_until_complete(Simulation(scenario, broker, **options).fleet(self._stop)).counts
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
@@ -155,7 +156,7 @@ def test_fleet_with_account(run, mosquitto, greenhouse, subscribe, tmp_path):
     run(greenhouse, Broker.at(url, username="simulator", password_file=secret))
     seen.until(lambda messages: "OFF" in _states(messages))
     bad = Broker.at(f"mqtt://simulator:wrong@127.0.0.1:{mosquitto.port}")
-    assert asyncio.run(run_scenario(greenhouse, bad, seconds=1)).counts.published == 0
+    assert asyncio.run(Simulation(greenhouse, bad, seconds=1).fleet(asyncio.Event())).counts.published == 0
     with pytest.raises(PublishError, match="does not take us"):
         run_load(LoadSpec(), bad, seconds=1)
 

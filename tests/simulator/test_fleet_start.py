@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from simulator.nanoseconds import SECOND
-from simulator.run import run_scenario
 from simulator.scenario import Scenario
+from simulator.simulation import Simulation
 
 MANY = """\
 name: hall
@@ -61,7 +61,7 @@ def test_command_before_the_start_moves_no_time(mosquitto):
 
     async def one_second():
         stop = asyncio.Event()
-        return await run_scenario(scenario, mosquitto.broker, stop=stop, observe=lambda fleet: fleet.heard and stop.set())
+        return await Simulation(scenario, mosquitto.broker).fleet(stop, observe=lambda fleet: fleet.heard and stop.set())
 
     fleet = asyncio.run(one_second())
     assert fleet.counts.answers == 1
@@ -76,6 +76,6 @@ def test_clock_is_right_after_waiting_for_the_broker(mosquitto):
         {"name": "hall", "devices": [{"name": "t", "convention": "plain_json", "metrics": {"temperature": {"base": 20.0}}}]}
     )
     with capture_logs() as logs:
-        fleet = asyncio.run(run_scenario(scenario, mosquitto.broker, seconds=5))
+        fleet = asyncio.run(Simulation(scenario, mosquitto.broker, seconds=5).fleet(asyncio.Event()))
     assert abs(fleet.world.epoch - time.time_ns()) < 2 * SECOND
     assert not [line for line in logs if "stepped" in line["event"]]
