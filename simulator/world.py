@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from typing import Any
 
+from simulator.agenda import Agenda
 from simulator.device import Device
 from simulator.dialect import Heard, Outgoing
 from simulator.faults import KINDS, Fault, FaultSpec
@@ -17,7 +16,6 @@ from simulator.physics import made
 from simulator.scenario import Scenario
 
 _VERSION = 2
-_NEVER = 1 << 62
 
 Said = list[tuple[Device, Outgoing]]
 
@@ -45,8 +43,7 @@ class World:
         self._switched = False
         self._truth: list[dict[str, Any]] = []
         self._offset = epoch
-        self._agenda: list[tuple[int, int, Callable[[], Said]]] = []
-        self._order = count()
+        self._agenda = Agenda[Said]()
         self._plan()
 
     def set_clock(self, epoch: int) -> None:
@@ -59,14 +56,14 @@ class World:
 
     def next_due(self) -> int:
         """Say when, in elapsed ns, something happens next."""
-        return self._agenda[0][0] if self._agenda else _NEVER
+        return self._agenda.next
 
     def advance(self, elapsed: int) -> Said:
         """Let time pass until `elapsed`, and give what the devices say meanwhile, in order."""
         said: Said = []
-        while self.next_due() <= elapsed:
-            due, _, happen = heapq.heappop(self._agenda)
-            self._pass(due)
+        while (due := self._agenda.due(elapsed)) is not None:
+            moment, happen = due
+            self._pass(moment)
             said += happen()
         self._pass(elapsed)
         return said
@@ -83,7 +80,7 @@ class World:
         delay = device.delay()
         if not delay:
             return [message for _, message in self._act(device, heard)]
-        self._at(self.elapsed + delay, lambda: self._act(device, heard))
+        self._agenda.at(self.elapsed + delay, lambda: self._act(device, heard))
         return []
 
     def switched(self) -> bool:
@@ -156,15 +153,12 @@ class World:
                         spec, device, Schedule(spec, seed=self.scenario.seed, name=f"fault/{index}/{device.name}"), self.elapsed
                     )
 
-    def _at(self, moment: int, happen: Callable[[], Said]) -> None:
-        heapq.heappush(self._agenda, (moment, next(self._order), happen))
-
     def _await_report(self, device: Device, due: int) -> None:
         def happen() -> Said:
             self._await_report(device, due + device.group.every)
             return [(device, message) for message in self.report(device)]
 
-        self._at(due + device.lateness(), happen)
+        self._agenda.at(due + device.lateness(), happen)
 
     def _await_fault(self, spec: FaultSpec, device: Device, schedule: Schedule, after: int) -> None:
         occurrence = schedule.after(after)
@@ -180,10 +174,10 @@ class World:
             return self._finish(fault, device) if fault in self.active else []
 
         def happen() -> Said:
-            self._at(occurrence.end, over)
+            self._agenda.at(occurrence.end, over)
             return self._begin(fault, device)
 
-        self._at(start, happen)
+        self._agenda.at(start, happen)
 
     def _begin(self, fault: Fault[Any], device: Device) -> Said:
         self.active.append(fault)
@@ -200,7 +194,7 @@ class World:
             return [(device, message) for message in self.report(device)]
 
         assert fault.interval is not None
-        self._at(self.elapsed + fault.interval, happen)
+        self._agenda.at(self.elapsed + fault.interval, happen)
 
     def _finish(self, fault: Fault[Any], device: Device) -> Said:
         self.active.remove(fault)

@@ -69,10 +69,10 @@ class FleetPanel:
 def fleet_table(seen: dict[str, Any]) -> RenderableType:
     """Draw a `view`: a line for each group, then the faults that last and the newest commands."""
     open_now, connections = seen["connections"]["open"], seen["connections"]["of"]
+    doing = "ended" if seen["state"] == "ended" else f"{open_now}/{connections} connections"
     head = Text.assemble(
         (f"{seen['scenario']}", "bold"),
-        f"  {seen['time'][11:19]} UTC  {seen['online']}/{seen['devices']} devices online  {open_now}/{connections} connections"
-        f"  {seen['published']:,} published",
+        f"  {seen['time'][11:19]} UTC  {seen['online']}/{seen['devices']} devices online  {doing}  {seen['published']:,} published",
         (f"  {seen['dropped']:,} dropped" if seen["dropped"] else "", "yellow"),
         f"  {seen['commands']} commands, {seen['answers']} obeyed",
     )
