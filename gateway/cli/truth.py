@@ -74,21 +74,24 @@ def truth(
 
 
 def demo_truth(config: Path, data: Path, *, since: int) -> dict[str, Any] | None:
-    """Judge a demo that is over, from `since` (epoch ns) on: print the verdict on stderr, and give its document; None where nothing was labelled.
+    """Judge a demo that is over, from `since` (epoch ns) on: print the verdict on stderr, and give its document.
 
-    Raises:
-        TruthError: the truth file cannot be read.
-        StoreError: the store cannot be read.
-
+    None where nothing was labelled, or where, as is said on stderr, the truth file or the store cannot be read: the demo ran all the same.
     """
+    from gateway.store.schema import StoreError
     from gateway.truth.document import verdict_document
     from gateway.truth.drawing import show
+    from gateway.truth.fault import TruthError
     from gateway.truth.verdict import judge
 
     file = data / TRUTH
     if not file.exists() or not file.stat().st_size:
         return None
-    verdict = judge(file, data / "store.db", watchers(config, data), since=since)
+    try:
+        verdict = judge(file, data / "store.db", watchers(config, data), since=since)
+    except (TruthError, StoreError) as error:
+        err.print(str(error), soft_wrap=True, markup=False)
+        return None
     show(verdict, err)
     return verdict_document(verdict)
 
