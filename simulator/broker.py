@@ -32,13 +32,16 @@ class Broker:
         """
         parts = urlsplit(url)
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise ValueError(
-                f"broker URL: must be like mqtt://HOST[:PORT], or begin with mqtts, ws or wss; got {parts.scheme}://{parts.hostname}"
-            )
+            got = f"{parts.scheme}://{parts.hostname}" if "@" in url else url  # without its password
+            raise ValueError(f"broker URL: must be like mqtt://HOST[:PORT], or begin with mqtts, ws or wss; got {got}")
+        try:
+            port = parts.port or _PORTS[parts.scheme]
+        except ValueError:
+            raise ValueError(f"broker URL: the port must be a number from 1 to 65535; got {parts.netloc.rpartition(':')[2]}") from None
         password = password_file.read_text(encoding="utf-8").rstrip("\r\n") if password_file else parts.password and unquote(parts.password)
         return cls(
             host=parts.hostname,
-            port=parts.port or _PORTS[parts.scheme],
+            port=port,
             transport="websockets" if parts.scheme in ("ws", "wss") else "tcp",
             path=parts.path or "/mqtt",
             tls=ssl.create_default_context(cafile=str(ca_file) if ca_file else None) if parts.scheme in ("mqtts", "wss") else None,

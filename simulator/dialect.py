@@ -63,7 +63,7 @@ class Dialect(ABC):
         self.manner = manner
 
     def will(self) -> Outgoing | None:
-        """Give what the broker says for the connection once it is lost, and what is said when it ends in peace."""
+        """Give what the broker says for the connection once it is lost."""
         return None
 
     def hello(self) -> list[Outgoing]:
@@ -71,8 +71,13 @@ class Dialect(ABC):
         return []
 
     def goodbye(self) -> list[Outgoing]:
-        """Say what a device says when it goes in peace; its connection's last will follows."""
+        """Say what a device says when it goes in peace; what its connection says last follows."""
         return []
+
+    def parting(self) -> list[Outgoing]:
+        """Say what is said for the connection when it ends in peace: what its last will would say, unless there are other words for that."""
+        will = self.will()
+        return [will] if will else []
 
     @abstractmethod
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:

@@ -42,12 +42,13 @@ _REMEMBERED = 8
 
 @dataclass(frozen=True)
 class Heard:
-    """A command that a device heard; `at` is epoch ns."""
+    """A message on a device's command topic; `at` is epoch ns. What it does not understand, or cannot hear, is ignored."""
 
     at: int
     device: str
     topic: str
     payload: str
+    ignored: bool
 
 
 class Fleet:
@@ -183,9 +184,12 @@ class Fleet:
     def _hear(self, device: Device, topic: str, payload: bytes) -> list[Outgoing]:
         self._catch_up()
         text = payload[:80].decode(errors="replace")
-        self.heard.append(Heard(self.world.epoch, device.name, topic, text))
-        log.info("command heard", device=device.name, topic=topic, payload=text)
-        return self.world.hear(device, topic, payload)
+        before = self.world.ignored
+        answers = self.world.hear(device, topic, payload)
+        heard = Heard(self.world.epoch, device.name, topic, text, ignored=self.world.ignored > before)
+        self.heard.append(heard)
+        log.info("command heard", device=device.name, topic=topic, payload=text, ignored=heard.ignored)
+        return answers
 
     def _greet(self, device: Device) -> list[Outgoing]:
         """Let a device say that it is there and, if it acts, how it stands."""

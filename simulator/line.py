@@ -171,8 +171,7 @@ class Line:
         await self._publish(client, self._last_words())
 
     def _last_words(self) -> list[Outgoing]:
-        will = self._devices[0].dialect.will()
-        return [message for device in self._devices for message in device.dialect.goodbye()] + ([will] if will else [])
+        return [message for device in self._devices for message in device.dialect.goodbye()] + self._devices[0].dialect.parting()
 
     async def _publish(self, client: aiomqtt.Client, messages: Iterable[Outgoing]) -> None:
         for message in dict.fromkeys(messages):  # what a bridge says for all its devices is said once

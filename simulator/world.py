@@ -39,6 +39,7 @@ class World:
         ]
         self.elapsed = 0
         self.answered = 0
+        self.ignored = 0
         self.active: list[Fault[Any]] = []
         self._switched = False
         self._truth: list[dict[str, Any]] = []
@@ -76,6 +77,7 @@ class World:
         """Let a device hear a command now. It answers at once, or `advance` gives its answer once its delay is over."""
         heard = device.hear(topic, payload)
         if heard is None:
+            self.ignored += 1
             return []
         delay = device.delay()
         if not delay:

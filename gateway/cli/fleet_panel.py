@@ -81,7 +81,13 @@ def fleet_table(seen: dict[str, Any]) -> RenderableType:
         parts.append(_faults(seen["faults"]))
     if seen["heard"]:
         parts.append(
-            Text("\n".join(f"{one['at'][11:19]}  {one['device']} heard {shown(one['payload'])}" for one in seen["heard"][-4:]), "cyan")
+            Text(
+                "\n".join(
+                    f"{one['at'][11:19]}  {one['device']} {'ignored' if one['ignored'] else 'heard'} {shown(one['payload'])}"
+                    for one in seen["heard"][-4:]
+                ),
+                "cyan",
+            )
         )
     return Group(*parts)
 
@@ -116,5 +122,6 @@ def _faults(faults: list[dict[str, Any]]) -> Text:
 def load_table(seen: dict[str, Any]) -> RenderableType:
     """Draw a load's figures."""
     latency = "" if seen["p50_ms"] is None else f"  acknowledged after p50 {seen['p50_ms']:.2f} ms, p99 {seen['p99_ms']:.2f} ms"
+    acknowledged = "" if seen["acknowledged"] is None else f"{seen['acknowledged']:,} acknowledged  "
     behind = f"  {seen['lagging']:.1f} s behind" if seen["lagging"] > 1 else ""
-    return Text(f"{seen['sent']:,} sent  {seen['acknowledged']:,} acknowledged  {seen['rate']:,.0f}/s{latency}{behind}")
+    return Text(f"{seen['sent']:,} sent  {acknowledged}{seen['rate']:,.0f}/s{latency}{behind}")

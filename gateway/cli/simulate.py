@@ -174,10 +174,11 @@ def _replay(recording: Path, broker: Any, *, speed: str, **settings: Any) -> dic
 
     from simulator.publisher import PublishError
     from simulator.recordings.replay import replay
-    from simulator.recordings.row import RecordingError
     from simulator.recordings.speed import parse_speed
 
     try:
         return asdict(replay(broker, recording, speed=parse_speed(speed), **settings))
-    except (OSError, RecordingError, PublishError, ValueError) as error:
+    except (PublishError, ValueError) as error:  # a RecordingError too
         fail(str(error))
+    except OSError as error:
+        fail(f"{recording}: {error.strerror or error}")

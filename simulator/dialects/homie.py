@@ -41,6 +41,9 @@ class Homie(Dialect):
     def goodbye(self) -> list[Outgoing]:
         return self._is("disconnected")
 
+    def parting(self) -> list[Outgoing]:
+        return []  # it is disconnected, and not lost
+
     def report(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> list[Outgoing]:  # noqa: ARG002  it sends no time
         reports = self._describe(values, on=on) if self.manner.discovery else []
         reports += [self._state(on)] if on is not None else []

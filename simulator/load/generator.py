@@ -53,8 +53,8 @@ def run(
 
     Messages are stamped with the time, or, when `start` (epoch ns) is given, with `start` and when they fell due; without a rate, with a
     millisecond for each 1,000: then the same seed gives the same bytes. `truth` is a file of JSON Lines, one per acknowledged message, in
-    order of acknowledgement, with its `device`. `stopped` is asked all the time, and `on_progress` told about once a second; a load that is
-    stopped waits for the PUBACKs of a broker that is there.
+    order of acknowledgement, with its `device`; at QoS 0, one per message that was written. `stopped` is asked all the time, and `on_progress`
+    told about once a second; a load that is stopped waits for the PUBACKs of a broker that is there.
 
     Guarantee: at least once at QoS 1. What was in flight when a connection breaks is sent again (DUP) on the next one, which is tried for
     as long as it takes. At QoS 0 what was in the network's buffers is lost.
@@ -96,7 +96,7 @@ class Generator:
         self._connections = [Connection(broker, box) for box in boxes]
         self._selector = selectors.DefaultSelector()
         self._latency = Latency()
-        self._sent = self._acknowledged = self._reconnects = self._lagging = 0
+        self._sent = self._done = self._reconnects = self._lagging = 0
         self._began = self._told = self._ended = self._next = 0
 
     def open(self) -> None:
@@ -135,9 +135,9 @@ class Generator:
         elapsed = ((self._ended or time.monotonic_ns()) - self._began) / SECOND
         return Loaded(
             sent=self._sent,
-            acknowledged=self._acknowledged,
+            acknowledged=self._done if self._spec.qos else None,
             seconds=round(elapsed, 6),
-            rate=round(self._acknowledged / elapsed, 1) if elapsed else 0.0,
+            rate=round(self._done / elapsed, 1) if elapsed else 0.0,
             p50_ms=self._latency.quantile(0.5),
             p99_ms=self._latency.quantile(0.99),
             max_ms=self._latency.longest,
@@ -225,7 +225,7 @@ class Generator:
 
     def _count(self, spans: Iterable[Span]) -> None:
         for batch, start, stop in spans:  # one after the other: those before a connection breaks count
-            self._acknowledged += stop - start
+            self._done += stop - start
             if self._spec.qos:
                 self._latency.add(time.monotonic_ns() - batch.made, stop - start)
             if self._truth is not None:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Loaded:
-    """What a load has come to so far. At QoS 0 `acknowledged` counts what was handed to the network, and the latencies are None.
+    """What a load has come to so far. At QoS 0 nothing is acknowledged: that, and the latencies, are None.
 
     `seconds` runs until the last acknowledgement, at QoS 0 until the broker answers a ping behind the last message; `rate` is what was
-    acknowledged in a second of that. The latencies, in ms, run from a message's making to its PUBACK, however often it was sent.
+    acknowledged, or at QoS 0 written, in a second of that. The latencies, in ms, run from a message's making to its PUBACK, however often it was sent.
     `lagging` is by how many seconds the load was behind its shape at worst.
     """
 
     sent: int
-    acknowledged: int
+    acknowledged: int | None
     seconds: float
     rate: float
     p50_ms: float | None

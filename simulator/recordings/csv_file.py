@@ -32,6 +32,10 @@ class CsvRecording:
                     row = columns.row(fields, self._unsaid) if fields else None
                     if row is not None:
                         yield row
+            except UnicodeDecodeError as error:
+                raise RecordingError(
+                    f"{self._file}:{reader.line_num + 1}: is not UTF-8 text (got byte 0x{error.object[error.start]:02x})"
+                ) from error
             except (ValueError, csv.Error) as error:
                 raise RecordingError(f"{self._file}:{max(reader.line_num, 1)}: {error}") from error
 
@@ -51,6 +55,8 @@ class _Columns(NamedTuple):
     @classmethod
     def of(cls, names: Sequence[str], unsaid: Unsaid) -> _Columns:
         """Read a header; ValueError says what it lacks."""
+        if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+            raise ValueError(f"columns must be separated by commas; got {names[0]!r}")
         plain = [name.lower() for name in names]
         places = {name: plain.index(name) for name in plain}
         time = next((places[name] for name in TIMES if name in places), None)

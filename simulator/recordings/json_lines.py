@@ -39,15 +39,20 @@ class JsonLinesRecording:
             for number, line in enumerate(lines, 1):
                 try:
                     yield from self._line(line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line, decoder)
-                except (ValueError, RecursionError) as error:
+                except RecursionError as error:
+                    raise RecordingError(f"{self._file}:{number}: is nested too deeply") from error
+                except ValueError as error:
                     raise RecordingError(f"{self._file}:{number}: {error}") from error
 
     def _line(self, line: bytes, decoder: Decoder) -> Iterator[Row]:
         if not line.strip():
             return
-        said = msgspec.json.decode(line)
+        try:
+            said = msgspec.json.decode(line)
+        except ValueError as error:
+            raise ValueError(f"must be one JSON object a line: {error}; got {line.strip()[:40].decode(errors='replace')!r}") from error
         if not isinstance(said, dict):
-            raise ValueError(f"must be a JSON object; got {line.strip()[:40].decode(errors='replace')!r}")  # noqa: TRY004  one kind of error for a file
+            raise ValueError(f"must be one JSON object a line; got {line.strip()[:40].decode(errors='replace')!r}")  # noqa: TRY004  one kind of error for a file
         if "topic" in said:
             before = decoder.unread
             yield from decoder.rows(_message(said))

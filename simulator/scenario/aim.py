@@ -15,7 +15,7 @@ def aimless(fault: FaultSpec, members: Sequence[tuple[GroupSpec, str]]) -> Itera
     hit = [group for group, name in members if fault.hits(name)]
     if not hit:
         firsts = {group.name: name for group, name in reversed(members)}
-        yield Problem(("devices",), f"no device of this scenario is called so{hint(fault.devices, firsts.values())}")
+        yield Problem(("devices",), f"no device of this scenario is called so{hint(fault.devices, set(firsts.values()))}")
         return
     yield from _unmeasured(fault, hit)
     if fault.needs == "a time" and not any(DIALECTS[group.convention].stamped and group.timestamps != "none" for group in hit):

@@ -37,6 +37,12 @@ def _offset(written: str) -> str:
     return written
 
 
+def _label(written: str) -> str:
+    if not written.isprintable() or written.endswith("\\"):
+        raise ValueError("must be printable text that does not end in a backslash: line protocol cannot say that")
+    return written
+
+
 Name = Annotated[str, AfterValidator(_name)]
 
 
@@ -48,8 +54,10 @@ class GroupSpec(Checked):
     convention: Annotated[str, AfterValidator(_convention)] = Field(description="What it speaks.")
     every: PositiveDuration = Field(default=SECOND, description="How often it reports.")
     jitter: Duration = Field(default=0, description="How much later than due a report comes at most.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels, for conventions that have a place for them.")
-    qos: Literal[0, 1, 2] | None = Field(default=None, description="The QoS of its reports; without it, as the convention has it.")
+    labels: dict[str, Annotated[str, AfterValidator(_label)]] = Field(
+        default_factory=dict, description="Labels, for conventions that have a place for them."
+    )
+    qos: Literal[0, 1, 2] | None = Field(default=None, description="The QoS of its reports, 0 to 2; without it, as the convention has it.")
     retain: bool | None = Field(default=None, description="Whether its reports are retained; without it, as the convention has it.")
     will: bool | None = Field(default=None, description="Whether it has a last will; without it, as the convention has it.")
     discovery: bool = Field(default=True, description="False: it does not announce itself, where the convention can do without.")

@@ -55,7 +55,8 @@ def test_load_paced(mosquitto):
 def test_load_as_fast_as_possible(mosquitto, qos):
     """Without a rate it goes on for the time given, and still waits until the broker has read everything."""
     done = run(LoadSpec(devices=10, qos=qos), mosquitto.broker, seconds=0.2)
-    assert 0 < done.sent == done.acknowledged
+    assert done.sent > 0
+    assert done.acknowledged == (done.sent if qos else None)
     assert done.seconds >= 0.2
     assert done.lagging == 0
     assert (done.p50_ms is None) is (qos == 0)
@@ -65,7 +66,7 @@ def test_load_qos_0(mosquitto, subscribe):
     """All of QoS 0 is read by a broker that stays, since a load takes leave only then."""
     seen = subscribe("load/#")
     done = run(LoadSpec(devices=10, qos=0, connections=2), mosquitto.broker, seconds=0.1)
-    assert done.acknowledged == done.sent
+    assert done.acknowledged is None
     numbers = [json.loads(payload)["seq"] for _, payload in seen.until(lambda messages: len(messages) >= done.sent)]
     assert sorted(numbers) == list(range(done.sent))
 
@@ -171,7 +172,8 @@ def test_load_over_tls(mosquitto, tmp_path, qos):
     mosquitto.start()
     url = f"mqtts://127.0.0.1:{mosquitto.port}"
     done = run(LoadSpec(devices=10, qos=qos, connections=2), Broker.at(url, ca_file=tmp_path / "cert.pem"), seconds=0.2)
-    assert 2000 < done.sent == done.acknowledged
+    assert done.sent > 2000
+    assert done.acknowledged == (done.sent if qos else None)
     with pytest.raises(PublishError, match="certificate verify failed"):
         run(LoadSpec(), Broker.at(url), seconds=1)
 

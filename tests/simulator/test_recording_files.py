@@ -167,7 +167,7 @@ def test_json_messages(tmp_path):
 @pytest.mark.parametrize(
     ("line", "fragment"),
     [
-        ("[1]", r"home\.jsonl:2: must be a JSON object; got '\[1\]'"),
+        ("[1]", r"home\.jsonl:2: must be one JSON object a line; got '\[1\]'"),
         ("{", ":2: "),
         ('{"x": 1}', ":2: the time must be ISO 8601 or an epoch number; got None"),
         ('{"time": true, "x": 1}', ":2: the time must be ISO 8601 or an epoch number; got True"),

@@ -82,7 +82,7 @@ def test_scenario_bad_keys_and_values(tmp_path):
         ("{name: b, convention: plain_json}", "a device needs metrics, or something it acts as"),
         ("{name: b, convention: plain_json, answers: false, metrics: {x: {base: 1}}}", "answers is for devices that act"),
         (
-            "{name: b, convention: zigbee2mqtt, timestamps: ms, acts: fan}",
+            "{name: b, convention: zigbee2mqtt, timestamps: ms, metrics: {x: {base: 1}}}",
             "timestamps is for plain_json and packed devices; this one speaks zigbee2mqtt",
         ),
         (
