@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 ConfigOption = Annotated[Path, typer.Option("--config", metavar="DIR", help="The config folder.")]
 DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="The data folder.")]
+
+
+def _finite(seconds: float | None) -> float | None:
+    if seconds is not None and not math.isfinite(seconds):
+        raise typer.BadParameter(f"{seconds} is no number of seconds.")
+    return seconds
+
+
+SecondsOption = Annotated[
+    float | None, typer.Option("--for", metavar="SECONDS", min=0, callback=_finite, help="End by itself after so long.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 CONFIG, DATA = Path("config"), Path("data")
 BAD, WRONG = 1, 2

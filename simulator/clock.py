@@ -29,6 +29,11 @@ class Clock:
         self._behind = now - self.start
         self._speed = speed
 
+    @property
+    def fast(self) -> bool:
+        """Whether time passes faster than outside."""
+        return self._speed > 1
+
     def passed(self, real: int) -> int:
         """Give how much time has passed in the world when `real` ns have passed outside."""
         return real + self._behind if self._live(real) else round(real * self._speed)

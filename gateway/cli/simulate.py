@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway import logs
-from gateway.command_line import BAD, CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, err, fail, print_json, stop_at_findings
+from gateway.command_line import (
+    BAD,
+    CONFIG,
+    DATA,
+    WRONG,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    SecondsOption,
+    err,
+    fail,
+    print_json,
+    stop_at_findings,
+)
 from gateway.findings import ConfigError
 from gateway.history import moment
 
@@ -30,7 +43,7 @@ def simulate(
     username: Annotated[str | None, typer.Option(help="The account at the broker.")] = None,
     password_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Holds its password.")] = None,
     ca_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Certificates to trust.")] = None,
-    seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End by itself after so long.")] = None,
+    seconds: SecondsOption = None,
     devices: Annotated[int | None, typer.Option(metavar="N", min=1, help="So many devices in all; each group keeps its share.")] = None,
     rate: Annotated[float | None, typer.Option(metavar="MSGS/S", min=0.001, help="So many reports a second, all together.")] = None,
     seed: Annotated[int | None, typer.Option(metavar="S", help="Other dice: the same seed gives the same messages.")] = None,

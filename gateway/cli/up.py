@@ -12,7 +12,20 @@ from gateway import logs
 from gateway.cli.check import all_findings
 from gateway.cli.simulate import scenario_path
 from gateway.cli.truth import demo_truth
-from gateway.command_line import CONFIG, DATA, WRONG, ConfigOption, DataOption, JsonOption, err, fail, out, print_json, stop_at_findings
+from gateway.command_line import (
+    CONFIG,
+    DATA,
+    WRONG,
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    SecondsOption,
+    err,
+    fail,
+    out,
+    print_json,
+    stop_at_findings,
+)
 from gateway.findings import ConfigError
 
 
@@ -20,7 +33,7 @@ def up(
     config: ConfigOption = CONFIG,
     data: DataOption = DATA,
     as_json: JsonOption = False,
-    seconds: Annotated[float | None, typer.Option("--for", metavar="SECONDS", min=0, help="End by itself after so long.")] = None,
+    seconds: SecondsOption = None,
     demo: Annotated[
         str | None, typer.Option(metavar="SCENARIO", help="Simulate the devices of config/scenarios/SCENARIO.yaml too.")
     ] = None,

@@ -9,12 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from gateway.findings import Checked, Duration, PositiveDuration, Problem, hint
+from gateway.findings import Checked, Duration, PositiveDuration, Problem, duration_text, hint
 from simulator.dialect import Dialect
 from simulator.dialects import DIALECTS, Manner, Timestamps, speak
 from simulator.nanoseconds import SECOND
 from simulator.signals import SignalSpec, problems_between
 
+_SHORTEST = SECOND // 1000
 _OWNERS = {"timezone": ("tasmota",), "timestamps": ("plain_json", "packed")}
 _ACTORS = ("answers", "drop_commands", "delay")
 
@@ -93,6 +94,8 @@ class GroupSpec(Checked):
     def rules(self) -> Iterator[Problem]:
         if not self.metrics and self.acts is None:
             yield Problem((), "a device needs metrics, or something it acts as", show=False)
+        if self.every < _SHORTEST:
+            yield Problem(("every",), f"every must be at least {duration_text(_SHORTEST)}; for more there is load")
         if self.jitter >= self.every:
             yield Problem(("jitter",), "jitter must be shorter than every")
         yield from self._misplaced()

@@ -9,6 +9,8 @@ from simulator.nanoseconds import SECOND
 from simulator.scenario.group import GroupSpec
 from simulator.scenario.scenario import Scenario
 
+_FASTEST = 20_000
+
 
 class ScaleError(ValueError):
     """A scenario that cannot be scaled so; the text says why."""
@@ -29,6 +31,10 @@ def scaled(scenario: Scenario, *, devices: int | None = None, rate: float | None
     if devices is not None:
         groups = [group.model_copy(update={"count": count}) for group, count in zip(groups, _counts(groups, devices), strict=True)]
     if rate is not None:
+        if not 0 < rate <= _FASTEST:
+            raise ScaleError(
+                f"a fleet gives at most {_FASTEST:,} reports a second, since it measures each of them; for more there is `load`: got {rate:g}"
+            )
         factor = sum(group.count * SECOND / group.every for group in groups) / rate
         groups = [_slower(group, factor) for group in groups]
     return scenario.model_copy(update={"devices": groups})

@@ -41,6 +41,13 @@ def test_scaled_too_few():
         scaled(_scenario(1, 1), devices=2)
 
 
+@pytest.mark.parametrize("rate", [float("inf"), float("nan"), 1e9])
+def test_scaled_too_fast(rate):
+    """A fleet that could not keep up is refused: there is load for that."""
+    with pytest.raises(ScaleError, match="at most 20,000 reports a second"):
+        scaled(_scenario(1), rate=rate)
+
+
 def test_scaled_load():
     """A load gets its own numbers, and its rules are held."""
     load = Scenario.model_validate({"name": "load", "load": {"devices": 10, "rate": 5, "connections": 4}})
