@@ -8,6 +8,7 @@ from typing import Any
 
 from simulator.dialect import Dialect, Heard, Outgoing, Value
 from simulator.faults import Fault
+from simulator.faults.traces import Traces
 from simulator.physics import Physics
 from simulator.scenario import GroupSpec
 from simulator.signals import Dice, Signals
@@ -52,19 +53,40 @@ class Device:
     def report(self, *, elapsed: int, epoch: int) -> list[Outgoing]:
         """Measure, and say what was measured."""
         values: dict[str, Value] = {**self._signals.values(elapsed=elapsed, epoch=epoch, quantities=self._quantities())}
-        at, on = epoch, self.on
+        at, on, traces = epoch, self.on, Traces()
         for fault in self.faults:
-            values = fault.measured(values, elapsed=elapsed)
-            at = fault.stamped(at, elapsed=elapsed)
+            measured, stamp = fault.measured(values, elapsed=elapsed), fault.stamped(at, elapsed=elapsed)
+            measured = {metric: self._as_written(metric, value, values.get(metric)) for metric, value in measured.items()}
+            traces.note(fault, values, measured, clock=stamp != at)
+            values, at = measured, stamp
         self.last = values
         swallowed = [fault.swallows(values, on=on, at=at) for fault in self.faults]  # each of them counts what it touches
-        if any(swallowed) or not (values or on is not None):
+        if any(swallowed):
+            return []
+        if not values and on is None:
+            traces.count_missing()
             return []
         self.reports += 1
         said = [self._carried(message) for message in self.dialect.report(values, on=on, at=at)]
+        return self._on_its_way(said, traces)
+
+    def _on_its_way(self, said: list[Outgoing], traces: Traces) -> list[Outgoing]:
+        """Let faults change the messages: first what they say, then how they travel."""
+        whole = said
+        for fault in self.faults:
+            said = fault.spoilt(said)
+        if said == whole:  # nobody can read values in a damaged report
+            traces.count()
         for fault in self.faults:
             said = fault.said(said)
         return said
+
+    def _as_written(self, metric: str, value: Value, before: Value | None) -> Value:
+        """Give a value that a fault has changed with the digits that the sensor has."""
+        if value == before or not isinstance(value, float):
+            return value
+        spec = self.group.metrics.get(metric)
+        return round(value, 2 if spec is None or spec.decimals is None else spec.decimals)
 
     def begin(self, fault: Fault[Any], *, epoch: int) -> list[Outgoing]:
         """Have a fault from now on, and say what it makes the device say."""

@@ -171,6 +171,8 @@ class World:
         metric = _metric(spec, device)
         fault = KINDS[spec.kind](spec, device=device.dialect.called, metric=metric, start=start, end=occurrence.end, dice=occurrence.dice)
 
+        fault.continued = start > occurrence.start
+
         def over() -> Said:
             self._await_fault(spec, device, schedule, occurrence.end)
             return self._finish(fault, device) if fault in self.active else []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """One labelled fault of a device, from `start` to `end` (epoch ns, both included).
 
     `metric` is None where the whole device is at fault; `messages` is how many of its messages the fault touched, None where nobody counted
-    them; `topic` is an MQTT filter of where they went, for devices that cannot be told by a damaged message.
+    them; `topic` is an MQTT filter of where they went, for devices that cannot be told by a damaged message. `continued` is true of what goes
+    on where an earlier line of the same device, metric and kind ended.
     """
 
     device: str
@@ -32,6 +33,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     end: int
     messages: int | None = None
     topic: str | None = None
+    continued: bool = False
 
     @property
     def touched(self) -> bool:
@@ -46,12 +48,34 @@ def read_truth(path: Path) -> list[Fault]:
     line says is for people. Times are RFC 3339 (UTC where they name no zone) or epoch numbers, in s, ms, µs or ns by their size.
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise TruthError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise TruthError(f"{path}: must be UTF-8; got {error.object[error.start : error.end]!r} at byte {error.start:,}") from error
-    return sorted(_faults(path, text), key=lambda fault: fault.start)
+    return joined(sorted(_faults(path, text), key=lambda fault: fault.start))
+
+
+def joined(faults: Iterable[Fault]) -> list[Fault]:
+    """Make one fault of each that a restart cut into several; `faults` are in the order of their starts.
+
+    >>> first, rest = Fault(device="t-1", kind="spike", start=1, end=2), Fault(device="t-1", kind="spike", start=5, end=6, continued=True)
+    >>> [(one.start, one.end) for one in joined([first, rest])]
+    [(1, 6)]
+    """
+    whole: list[Fault] = []
+    latest: dict[tuple[str, str | None, str], int] = {}
+    for fault in faults:
+        key = (fault.device, fault.metric, fault.kind)
+        if fault.continued and key in latest:
+            first = whole[latest[key]]
+            messages = None if first.messages is None or fault.messages is None else first.messages + fault.messages
+            changes = {"end": max(first.end, fault.end), "messages": messages, "topic": fault.topic or first.topic}
+            whole[latest[key]] = msgspec.structs.replace(first, **changes)
+        else:
+            latest[key] = len(whole)
+            whole.append(fault)
+    return whole
 
 
 def _faults(path: Path, text: str) -> Iterator[Fault]:
@@ -86,6 +110,7 @@ def _fault(line: str) -> Fault:
         end=end,
         messages=_messages(said),
         topic=_text(said, "topic"),
+        continued=said.get("continued") is True,
     )
 
 
@@ -97,7 +122,9 @@ def _text(said: Mapping[str, Any], key: str) -> str | None:
 
 
 def _time(said: Mapping[str, Any], key: str) -> int:
-    stamp = timestamps.parse(said.get(key))
+    if said.get(key) is None:
+        raise ValueError(f"{key} is missing")
+    stamp = timestamps.parse(said[key])
     if stamp is None:
         raise ValueError(f"{key} must be a time, RFC 3339 or an epoch number; got {said.get(key)!r}")
     return stamp.ns

@@ -42,6 +42,8 @@ class Fault(Generic[S]):
         self.metric = metric
         self.start = start
         self.end = end
+        self.continued = False
+        """Whether it was under way already when the world was taken up again: another label tells of its first part."""
         self.touched = 0
         self.topics: set[str] = set()
         """Where payloads were damaged: what cannot be decoded does not say whose it is."""
@@ -63,8 +65,16 @@ class Fault(Generic[S]):
         """Tell whether a report is not said now; it may be kept for later."""
         return False
 
+    def holds(self, values: Mapping[str, Value]) -> set[str]:  # noqa: ARG002
+        """Name the metrics that have its value, whatever was measured."""
+        return set()
+
+    def spoilt(self, messages: list[Outgoing]) -> list[Outgoing]:
+        """Damage a report's messages."""
+        return messages
+
     def said(self, messages: list[Outgoing]) -> list[Outgoing]:
-        """Change a report's messages on their way."""
+        """Change how a report's messages travel."""
         return messages
 
     @property
@@ -92,9 +102,8 @@ class ValueFault(Fault[V]):
         changed: dict[str, Value] = {}
         for metric, value in values.items():
             if self.metric in (None, metric) and not isinstance(value, bool | str):
-                # A whole number stays whole, and no sensor says more digits than these.
-                changed[metric] = round(self.changed(metric, value, elapsed=elapsed), None if isinstance(value, int) else 3)
-        self.touched += bool(changed)
+                other = self.changed(metric, value, elapsed=elapsed)
+                changed[metric] = round(other) if isinstance(value, int) else float(other)
         return values | changed
 
     def changed(self, metric: str, value: float, *, elapsed: int) -> float:

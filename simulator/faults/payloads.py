@@ -40,7 +40,7 @@ D = TypeVar("D", bound=DamagedSpec)
 class _Damage(Fault[D], Generic[D]):
     """Damages the last message of a report: it is the one with the values, after any that only announce them."""
 
-    def said(self, messages: list[Outgoing]) -> list[Outgoing]:
+    def spoilt(self, messages: list[Outgoing]) -> list[Outgoing]:
         if not messages or self._dice.uniform() >= self.spec.share:
             return messages
         self.touched += 1
@@ -88,7 +88,6 @@ class SchemaChangeSpec(FaultSpec):
 
 class SchemaChange(Fault[SchemaChangeSpec]):
     def measured(self, values: dict[str, Value], *, elapsed: int) -> dict[str, Value]:  # noqa: ARG002
-        self.touched += 1
         return {self.spec.rename.get(metric, metric): self._written(value) for metric, value in values.items()}
 
     def _written(self, value: Value) -> Value:

@@ -16,6 +16,7 @@ def label(fault: Fault[Any], *, start: int, end: int) -> dict[str, Any]:
 
     `device` is what Sluice calls it, `metric` is null where the whole device is meant, and `messages` says how many reports, payloads or
     commands were hit: a fault with none cannot be seen by anybody. `topic`, where payloads were damaged, is a filter for their topics.
+    `continued` says that a restart cut the fault in two, and that this is not its first part.
     """
     topic = {"topic": covering(fault.topics)} if fault.topics else {}
     return {
@@ -26,6 +27,7 @@ def label(fault: Fault[Any], *, start: int, end: int) -> dict[str, Any]:
         "end": written(end),
         "messages": fault.touched,
         **topic,
+        **({"continued": True} if fault.continued else {}),
     }
 
 

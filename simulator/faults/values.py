@@ -52,6 +52,9 @@ class Stuck(ValueFault[StuckSpec]):
     def changed(self, metric: str, value: float, *, elapsed: int) -> float:  # noqa: ARG002
         return self._held.setdefault(metric, value if self.spec.value is None else self.spec.value)
 
+    def holds(self, values: Mapping[str, Value]) -> set[str]:
+        return set(self._held) & values.keys()
+
 
 class NoiseSpec(ValueFaultSpec):
     """The value jumps about, as with a loose contact."""
@@ -92,7 +95,6 @@ class Dropout(Fault[DropoutSpec]):
         missing = self.spec.metric
         if missing not in values:
             return values
-        self.touched += 1
         return {metric: value for metric, value in values.items() if metric != missing}
 
     def swallows(self, values: Mapping[str, Value], *, on: bool | None, at: int) -> bool:  # noqa: ARG002

@@ -253,6 +253,53 @@ def test_faults_together():
     assert len(truth) == 2
 
 
+@pytest.mark.parametrize(
+    ("hidden", "hiding"),
+    [
+        (fault("spike"), fault("dropout")),
+        (fault("spike"), fault("dead")),
+        (fault("clock-jump"), fault("dead")),
+        (fault("drift"), fault("dropout", metric="temperature")),
+        (fault("schema-change"), fault("dropout", metric="temperature")),
+        (fault("spike"), fault("stuck-at", value=20)),
+        (fault("spike"), fault("malformed")),
+        (fault("spike", size=0.0001), fault("duplicates")),
+    ],
+)
+def test_faults_that_do_not_show_touch_nothing(hidden, hiding):
+    """What another fault hides, or what the sensor's digits cannot show, is labelled with no messages: nobody could find it."""
+    order = [hiding, hidden] if hidden["kind"] == "schema-change" else [hidden, hiding]
+    _, truth, _ = run(scenario(*order), until=40)
+    assert {label["kind"]: label["messages"] > 0 for label in truth} == {hidden["kind"]: False, hiding["kind"]: True}
+
+
+def test_faults_damage_before_they_travel():
+    """Reports that are held back are damaged as well, each of them."""
+    _, truth, _ = run(scenario(fault("reordering"), fault("malformed")))
+    assert [label["messages"] for label in truth] == [5, 5]
+
+
+def test_faults_have_the_digits_of_the_sensor():
+    """A drift does not give itself away by more digits than there were before."""
+    said, _, _ = run(scenario(fault("drift", per_minute=7.7)))
+    assert all(value == round(value, 2) for value in temperatures(said).values())
+
+
+def test_faults_under_way_go_on():
+    """A world that is taken up again in the middle of a fault has the rest of it, and the label says that it is a rest."""
+    lab = scenario(fault("stuck-at"))
+    world = World(lab, epoch=EPOCH)
+    world.advance(8 * SECOND)
+    kept = json.loads(json.dumps(world.state()))
+    world.end()
+    later = World(lab, epoch=EPOCH + 100 * SECOND)
+    later.restore(kept)
+    later.advance(20 * SECOND)
+    (first,), (rest,) = world.truth(), later.truth()
+    assert "continued" not in first
+    assert (rest["continued"], rest["messages"], rest["end"]) == (True, 2, "2025-06-15T15:08:22.500Z")
+
+
 def test_faults_end_with_the_run():
     """A fault that lasts when the run ends is labelled up to there."""
     world = World(scenario(fault("offline-then-flush")), epoch=EPOCH)
