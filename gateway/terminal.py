@@ -127,7 +127,7 @@ class Terminal:
         numbers = [v for v in window.values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
         if numbers:
             self._trend.setdefault(key, deque(maxlen=24)).append(float(numbers[0]))
-        if self._live and window.flow not in self._watched():
+        if window.flow not in self._watched():
             return []
         revision = f"  [magenta]revision {window.revision}[/]" if window.revision > 1 else ""
         return [
@@ -135,7 +135,7 @@ class Terminal:
         ]
 
     def _watched(self) -> set[str]:
-        """Show the windows of the two flows with the fewest groups: more would only rush by, and stand in the panel anyway."""
+        """Show the windows of the flow with the fewest groups: more would only rush by, and keep alerts and commands from being seen."""
         groups: dict[str, int] = {}
         for flow, _ in self._last:
             groups[flow] = groups.get(flow, 0) + 1

@@ -10,7 +10,6 @@ import typer
 
 from gateway import logs
 from gateway.command_line import (
-    BAD,
     CONFIG,
     DATA,
     WRONG,
@@ -158,9 +157,12 @@ def _speed(written: str) -> float:
 
 def _start(written: str | None) -> int | None:
     try:
-        return None if written is None else moment(written, now=time_ns())
+        start = None if written is None else moment(written, now=time_ns())
     except ValueError as error:
         fail(f"start: {error}", WRONG)
+    if start is not None and not 0 <= start <= time_ns():
+        fail(f"start: must lie between 1970 and now; got {written}", WRONG)
+    return start
 
 
 def _run(simulation: Simulation, *, as_json: bool) -> int:
@@ -177,8 +179,12 @@ def _run(simulation: Simulation, *, as_json: bool) -> int:
                 return loaded.sent
             fleet = simulation.in_foreground(observe=panel.fleet)
             panel.fleet(fleet, ended=True)
-        except (OSError, ValueError) as error:
-            fail(str(error), WRONG if isinstance(error, ValueError) else BAD)
+        except ValueError as error:
+            fail(str(error), WRONG)
+        except OSError as error:
+            if error.filename is not None and error.filename == str(simulation.truth):
+                fail(f"truth: {error.filename}: {error.strerror}", WRONG)
+            fail(str(error))
         return fleet.counts.published
 
 

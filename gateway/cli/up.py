@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from time import time_ns
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from gateway.command_line import (
     stop_at_findings,
 )
 from gateway.findings import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 
 def up(
@@ -53,9 +56,12 @@ def up(
     if findings:
         stop_at_findings(ConfigError(findings))
     scenario = scenario_path(config, demo) if demo is not None else None
+    settings = load(config)
+    if scenario is not None:
+        _say_unheard(scenario, settings)
     began = time_ns()
     try:
-        document = run_up(Run(config, data, scenario, seconds), load(config), err)
+        document = run_up(Run(config, data, scenario, seconds), settings, err)
     except StartError as error:
         fail(str(error))
     judged = demo_truth(config, data, since=began) if scenario is not None else None
@@ -63,6 +69,16 @@ def up(
         document["truth"] = judged
     if as_json:
         print_json(document)
+
+
+def _say_unheard(scenario: Path, settings: Settings) -> None:
+    """Say which devices of a demo the gateway would not hear: `#` takes in no topic that begins with `$` (MQTT 3.1.1, section 4.7.2)."""
+    from simulator.scenario import load_scenario
+
+    unheard = [group.name for group in load_scenario(scenario).devices if group.convention == "aws_shadow"]
+    if unheard and not any(subscription.topic.startswith("$aws/") for subscription in settings.broker.subscribe):
+        text = f'not heard: {", ".join(unheard)}, on $aws/…, which # does not take in; add {{topic: "$aws/#"}} to broker.subscribe'
+        err.print(text, soft_wrap=True, markup=False)
 
 
 def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")], as_json: JsonOption = False) -> None:
