@@ -69,7 +69,7 @@ RUNS = st.lists(st.tuples(st.integers(1, 12), st.sampled_from(["go", "sync", "cr
 
 @pytest.mark.parametrize("raw", ["all", "changes", "none"])
 @pytest.mark.parametrize("linger", [0.0, 3600.0])
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kinds=st.lists(KINDS, max_size=60), runs=RUNS)
 def test_any_crash_and_any_replay_end_the_same(tmp_path_factory, kept, dump, raw, linger, kinds, runs):
     """Batches of any size, crashes anywhere, replays from anywhere at or before what is committed: the same rows and the same sums."""
