@@ -77,14 +77,14 @@ class Fleet:
         self._state = state
         self._truth = TruthFile(truth, fresh=state is None) if truth else None
         self._seconds = seconds
-        self._lines = self._connect_by(Outage(broker), broker)
+        self._line_of = self._connect_by(Outage(broker), broker)
+        self._lines = list(dict.fromkeys(self._line_of.values()))
         self._began = self._before = self._saved = 0
 
     @property
     def connections(self) -> tuple[int, int]:
         """How many connections are open, and how many there should be."""
-        lines = set(self._lines.values())
-        return sum(line.open for line in lines), len(lines)
+        return sum(line.open for line in self._lines), len(self._lines)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or the time is over, then save the state and take leave: within seconds, whatever the broker does.
@@ -96,7 +96,7 @@ class Fleet:
         self._before = self.world.elapsed
         log.info("fleet up", scenario=self.world.scenario.name, devices=len(self.world.devices), connections=self.connections[1])
         leave = asyncio.Event()
-        lines = [asyncio.create_task(line.hold(leave, greet=self._greet)) for line in set(self._lines.values())]
+        lines = [asyncio.create_task(line.hold(leave, greet=self._greet)) for line in self._lines]
         pace = asyncio.create_task(self._pace(stop))
         try:
             await asyncio.wait([pace, *lines], return_when=asyncio.FIRST_COMPLETED)
@@ -147,23 +147,25 @@ class Fleet:
         patience = _FIRST_CONNECTION + self.connections[1] * _EACH
         if self._seconds is not None:
             patience = min(patience, self._seconds)
-        waiting = [asyncio.create_task(line.greeted.wait()) for line in set(self._lines.values())]
+        waiting = [asyncio.create_task(line.greeted.wait()) for line in self._lines]
         every, stopped = asyncio.create_task(_all(waiting)), asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([every, stopped], timeout=patience, return_when=asyncio.FIRST_COMPLETED)
         finally:
             await end([every, *waiting, stopped])
 
+    def _until(self, real: float) -> int:
+        """Give the world's time when so many real ns have passed, and not more than the run has."""
+        most = real if self._seconds is None else min(real, self._seconds * SECOND)
+        return self._before + self._clock.passed(round(most))
+
     def _over(self) -> bool:
-        return self._seconds is not None and self.world.elapsed - self._before >= self._clock.passed(round(self._seconds * SECOND))
+        return self._seconds is not None and self.world.elapsed >= self._until(self._seconds * SECOND)
 
     def _catch_up(self) -> None:
         if not self._began:
             return
-        passed = self._clock.passed(time.monotonic_ns() - self._began)
-        if self._seconds is not None:
-            passed = min(passed, self._clock.passed(round(self._seconds * SECOND)))
-        until = self._before + passed
+        until = self._until(time.monotonic_ns() - self._began)
         self._say(self.world.advance(min(until, self.world.elapsed + _STRIDE) if self._clock.fast else until))
         wall = time.time_ns()
         if self._clock.follows and abs(wall - self.world.epoch) > _CLOCK_TOLERANCE:
@@ -171,10 +173,10 @@ class Fleet:
             self.world.set_clock(wall)
 
     def _say(self, said: Said) -> None:
-        for line in set(self._lines.values()) if self.world.switched() else ():
+        for line in self._lines if self.world.switched() else ():
             line.look()
         for device, message in said:
-            self._lines[device.name].say(message)
+            self._line_of[device.name].say(message)
         self.counts.answers = self.world.answered
         if self._truth is not None:
             self._truth.add(self.world.truth())
@@ -183,7 +185,7 @@ class Fleet:
         """Let what is on its way reach the broker."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_EMPTYING):
-                for line in set(self._lines.values()):
+                for line in self._lines:
                     await line.emptied()
 
     def _hear(self, device: Device, topic: str, payload: bytes) -> list[Outgoing]:

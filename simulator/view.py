@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from simulator.device import Device
-from simulator.faults.truth import written
 from simulator.fleet import Fleet
 from simulator.nanoseconds import SECOND
+from simulator.timestamps import iso
 
 
 def view(fleet: Fleet, *, ended: bool = False) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def view(fleet: Fleet, *, ended: bool = False) -> dict[str, Any]:
         "state": "ended" if ended else "running",
         "scenario": world.scenario.name,
         "seed": world.scenario.seed,
-        "time": written(world.epoch),
+        "time": iso(world.epoch),
         "elapsed": round(world.elapsed / SECOND, 3),
         "devices": len(world.devices),
         "online": sum(device.online for device in world.devices),
@@ -38,7 +38,7 @@ def view(fleet: Fleet, *, ended: bool = False) -> dict[str, Any]:
             for fault in world.active
         ],
         "groups": [_group(devices) for devices in _groups(world.devices)],
-        "heard": [asdict(heard) | {"at": written(heard.at)} for heard in fleet.heard],
+        "heard": [asdict(heard) | {"at": iso(heard.at)} for heard in fleet.heard],
     }
 
 

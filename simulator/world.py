@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 from simulator.agenda import Agenda
@@ -40,7 +39,6 @@ class World:
         self.elapsed = 0
         self.answered = 0
         self.ignored = 0
-        self.active: list[Fault[Any]] = []
         self._switched = False
         self._truth: list[dict[str, Any]] = []
         self._offset = epoch
@@ -54,6 +52,11 @@ class World:
     @property
     def epoch(self) -> int:
         return self._offset + self.elapsed
+
+    @property
+    def active(self) -> list[Fault[Any]]:
+        """The faults that last now."""
+        return [fault for device in self.devices for fault in device.faults]
 
     def next_due(self) -> int:
         """Say when, in elapsed ns, something happens next."""
@@ -97,7 +100,7 @@ class World:
 
     def end(self) -> Said:
         """End all faults that last, as if their time were over."""
-        return [one for fault, device in self._lasting() for one in self._finish(fault, device)]
+        return [one for device in self.devices for fault in list(device.faults) for one in self._finish(fault, device)]
 
     def state(self) -> dict[str, Any]:
         """Say all that is needed to go on later, in plain builtins."""
@@ -170,12 +173,11 @@ class World:
         start = max(occurrence.start, self.elapsed)
         metric = _metric(spec, device)
         fault = KINDS[spec.kind](spec, device=device.dialect.called, metric=metric, start=start, end=occurrence.end, dice=occurrence.dice)
-
         fault.continued = start > occurrence.start
 
         def over() -> Said:
             self._await_fault(spec, device, schedule, occurrence.end)
-            return self._finish(fault, device) if fault in self.active else []
+            return self._finish(fault, device) if fault in device.faults else []
 
         def happen() -> Said:
             self._agenda.at(occurrence.end, over)
@@ -184,7 +186,6 @@ class World:
         self._agenda.at(start, happen)
 
     def _begin(self, fault: Fault[Any], device: Device) -> Said:
-        self.active.append(fault)
         self._switched |= not fault.online
         if fault.interval is not None:
             self._await_extra(fault, device)
@@ -192,7 +193,7 @@ class World:
 
     def _await_extra(self, fault: Fault[Any], device: Device) -> None:
         def happen() -> Said:
-            if fault not in self.active:
+            if fault not in device.faults:
                 return []
             self._await_extra(fault, device)
             return [(device, message) for message in self.report(device)]
@@ -201,18 +202,12 @@ class World:
         self._agenda.at(self.elapsed + fault.interval, happen)
 
     def _finish(self, fault: Fault[Any], device: Device) -> Said:
-        self.active.remove(fault)
         self._switched |= not fault.online
         self._truth.append(label(fault, start=self._offset + fault.start, end=self.epoch))
         said = device.finish(fault)
         if not fault.online and device.group.acts:
             said = [*said, *self.report(device)]  # it says how it stands, as after any start
         return [(device, message) for message in said]
-
-    def _lasting(self) -> Iterator[tuple[Fault[Any], Device]]:
-        for device in self.devices:
-            for fault in list(device.faults):
-                yield fault, device
 
     def _act(self, device: Device, heard: Heard) -> Said:
         said = device.act(heard, elapsed=self.elapsed, epoch=self.epoch)

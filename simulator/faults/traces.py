@@ -19,13 +19,11 @@ class Traces:
 
     def note(self, fault: Fault[Any], before: Mapping[str, Value], after: Mapping[str, Value], *, clock: bool) -> None:
         """Take down what one fault made of the values, and whether it moved the stamp."""
-        changed = {metric for metric in before if after.get(metric) != before[metric]}
-        hidden = {metric for metric in before if metric not in after} | fault.holds(before)
+        removed, held = before.keys() - after.keys(), fault.holds(before)
         for _, metrics in self._metrics:
-            metrics.difference_update(hidden)
-        if changed or fault.holds(before):
-            self._metrics.append((fault, changed | fault.holds(before)))
-        if before.keys() - after.keys():
+            metrics.difference_update(removed, held)
+        self._metrics.append((fault, held.union(metric for metric in before if after.get(metric) != before[metric])))
+        if removed:
             self._missing.append(fault)
         if clock:
             self._clocks.append(fault)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from simulator.faults.fault import Fault
-from simulator.nanoseconds import SECOND
+from simulator.timestamps import iso
 
 
 def label(fault: Fault[Any], *, start: int, end: int) -> dict[str, Any]:
@@ -23,8 +22,8 @@ def label(fault: Fault[Any], *, start: int, end: int) -> dict[str, Any]:
         "device": fault.device,
         "metric": fault.metric,
         "kind": fault.spec.kind,
-        "start": written(start),
-        "end": written(end),
+        "start": iso(start),
+        "end": iso(end),
         "messages": fault.touched,
         **topic,
         **({"continued": True} if fault.continued else {}),
@@ -45,11 +44,6 @@ def covering(topics: set[str]) -> str:
             break
         levels.append(level[0])
     return "/".join([*levels, "#"])
-
-
-def written(epoch: int) -> str:
-    """Write epoch ns in RFC 3339, to the millisecond."""
-    return f"{datetime.fromtimestamp(epoch // SECOND, UTC):%Y-%m-%dT%H:%M:%S}.{epoch % SECOND // 1_000_000:03}Z"
 
 
 class TruthFile:
