@@ -65,6 +65,10 @@ class Broker(Checked):
     keepalive: Duration = Field(
         default=30 * SECOND, description="How long the connection may be silent before it is asked for a sign of life."
     )
+    session: Duration = Field(
+        default=30 * 86_400 * SECOND,
+        description="How long the broker keeps our session, and what waits in it, after we have gone (MQTT 5; before that, for ever).",
+    )
 
     @property
     def embedded(self) -> bool:
@@ -90,6 +94,8 @@ class Broker(Checked):
                     yield Problem((key,), f"{key} is for mqtts:// and wss://, not for this url", key=True, show=False)
         if not 5 * SECOND <= self.keepalive <= 65_535 * SECOND:
             yield Problem(("keepalive",), "keepalive must be from 5s to 65535s")
+        if self.session > (2**32 - 2) * SECOND:
+            yield Problem(("session",), "session must be at most 4294967294s, which MQTT 5 can say")
 
 
 class InfluxDB(Checked):
@@ -101,6 +107,9 @@ class InfluxDB(Checked):
     token_file: File | None = Field(default=None, description="A file that holds the token.")
     batch: Whole = Field(default=5_000, description="How many points go in one request at most.")
     tags: tuple[Text, ...] = Field(default=(), description="Labels of devices that become tags of their readings.")
+    tag_values: Whole = Field(
+        default=10_000, description="How many values one of `tags` may have; one with more is written as a tag no longer, and told."
+    )
 
     @property
     def token(self) -> str:
@@ -146,6 +155,22 @@ class History(Checked):
         default="all", description="Which readings the store keeps: all, only those that differ from the one before, or none."
     )
     keep: PositiveDuration = Field(default=30 * 86_400 * SECOND, description="How long the store keeps anything.")
+    max_size: Size | None = Field(
+        default=None, description="How large the store may grow; then it sheds the oldest readings first, then windows, alerts, commands."
+    )
+
+    def rules(self) -> Iterator[Problem]:
+        """Hold what a store can work with."""
+        if self.max_size is not None and self.max_size < 2**20:
+            yield Problem(("max_size",), "max_size must be at least 1MB")
+
+
+class Disk(Checked):
+    """What is left free (bytes) of the disk that the data folder is on."""
+
+    reserve: Size = Field(
+        default=32 * 2**20, description="What stays free on the disk of the data folder: with less, the store sheds its oldest rows."
+    )
 
 
 class Publish(Checked):
@@ -169,15 +194,35 @@ class Health(Checked):
 
 
 class Limits(Checked):
-    """What one message (bytes), and how many series, may ask of the machine."""
+    """What messages and devices may ask of the machine: `payload` and `packet` in bytes, `lag` in ns, `rate` in messages a second."""
 
     payload: Size = Field(default=256 * 2**10, description="A longer payload is a dead letter.")
-    series: Whole = Field(default=250_000, description="How many series are looked after.")
+    packet: Size | None = Field(
+        default=None,
+        description="The broker is asked not to send longer packets (MQTT 5), and the embedded one takes none; by default 2MB, or twice payload.",
+    )
+    series: Whole = Field(
+        default=250_000,
+        description="How many series are looked after; beyond it, a new one is a dead letter until an old one falls silent.",
+    )
+    rate: Whole | None = Field(
+        default=None, description="How many messages a second one topic may bring, over ten seconds; what is beyond is shed and counted."
+    )
+    lag: PositiveDuration = Field(
+        default=5 * SECOND, description="How far behind flows that cannot keep up may fall before QoS 0 messages of the loudest are shed."
+    )
 
     def rules(self) -> Iterator[Problem]:
         """Hold what MQTT can carry."""
+        if self.packet is not None and not self.payload + 1024 <= self.packet < 2**28:
+            yield Problem(("packet",), "packet must be larger than payload by at least 1KB, for what stands around it, and less than 256MB")
         if not 1 <= self.payload <= 255 * 2**20:  # MQTT carries 256 MB with its own bytes
             yield Problem(("payload",), "payload must be from 1B to 255MB")
+
+    @property
+    def longest_packet(self) -> int:
+        """The longest packet that the broker may send, in bytes (MQTT carries 256 MB)."""
+        return self.packet or min(max(2 * 2**20, 2 * self.payload), 2**28 - 1)
 
 
 class Settings(Checked):
@@ -189,10 +234,11 @@ class Settings(Checked):
     console: Console = Field(default=Console(), description="Where the web page is.")
     journal: Journal = Field(default=Journal(), description="The record of every message.")
     history: History = Field(default=History(), description="What the store keeps.")
+    disk: Disk = Field(default=Disk(), description="What is left free of the disk.")
     publish: Publish = Field(default=Publish(), description="What else is published.")
     flows: Flows = Field(default=Flows(), description="How the flows run.")
     health: Health | None = Field(default=None, description="Where to answer whether all is well.")
-    limits: Limits = Field(default=Limits(), description="What one message, and how many series, may ask of the machine.")
+    limits: Limits = Field(default=Limits(), description="What messages and devices may ask of the machine.")
 
     @property
     def client_id(self) -> str:
