@@ -166,12 +166,27 @@ class Catalogue:
         if not readings:
             return Ignored("no value in it", place.device or None)
         self._learn_address(place, said[0].device, readings[0].device, convention.name)
+        if self.profiles.numbered and not message.retained:
+            self._count(readings, message.received)
         return self._kinds.keep(readings, self.news)
+
+    def forget(self, device: str) -> None:
+        """Forget where a device listens and of which kinds its values are: it is not looked after (any more)."""
+        self._kinds.forget(device)
+        self._addresses.pop(device, None)
 
     def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
         """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
         self.news.forget()
         return self._kinds.keep(readings, self.news)
+
+    def _count(self, readings: list[Reading], received: int) -> None:
+        """Count what is missing before a message whose number a profile names."""
+        device, convention = readings[0].device, readings[0].convention
+        key = self.profiles.of(device, convention).sequence
+        number = next((one.value for one in readings if one.key == key), None) if key else None
+        if isinstance(number, int | float) and float(number).is_integer():
+            self.news.sequences.count(device, f"profile\x1f{device}", int(number), received)
 
     def _choose(self, message: Message, route: _Route) -> tuple[Convention, Place, Body]:
         """Return who reads a message, and its body: the topic's owner, else who knows the payload's form, else who takes such a payload.

@@ -20,7 +20,7 @@ from devices.news import News
 from devices.payloads import DEEPEST, Body
 from devices.profile import Known, Profiles
 from devices.reading import CommandError, Encoded, Expected, Held, Ignored, Message, Reading, TimeSource, Value
-from devices.timestamps import Stamp, in_zone, settle
+from devices.timestamps import RELEASED, Stamp, in_zone, settle
 
 MOST_READINGS: Final = 1024
 """A message with more values than this is refused: no device has so many to say at once."""
@@ -239,7 +239,7 @@ class Convention(ABC):
         readings: list[Reading] = []
         numbers: list[int] = []
         device, known, slots, own, labels = None, None, None, NO_LABELS, NO_LABELS
-        received, retained = message.received, message.retained
+        received, retained, synchronised = message.received, message.retained, message.received >= RELEASED
         for one in said:
             if one.device != device or slots is None or known is None:
                 device = one.device
@@ -271,7 +271,7 @@ class Convention(ABC):
                     raw_unit=raw_unit,
                     ts=one.ts,
                     received=received,
-                    time_source=one.source,
+                    time_source=one.source if synchronised or one.source != "received" else "received-unsynchronised",
                     convention=self.name,
                     labels={**own, **one.labels, **known.labels} if one.labels else labels,
                     retained=retained,
@@ -366,11 +366,11 @@ class Convention(ABC):
         if stamp is None:
             return message.received, "received"
         if not stamp.local:
-            return settle(stamp.ns, message.received)
+            return settle(stamp.ns, message)
         zone = self.profiles.of(device, self.name).zone
         if zone is None:
             return message.received, "received-no-zone"
-        return settle(in_zone(stamp.ns, zone, message.received), message.received, "profile-offset")
+        return settle(in_zone(stamp.ns, zone, message.received + message.ahead), message, "profile-offset")
 
 
 def _is_label(word: str) -> bool:

@@ -123,6 +123,11 @@ class Profile(BaseModel):
     types: dict[str, Literal["number", "boolean", "text"]] = Field(
         default_factory=dict, description="What the values of a key or metric are, whatever came first."
     )
+    sequence: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The key whose number goes up by one with each message: what is missing in between is counted.",
+    )
     calibrate: dict[str, Calibration] = Field(
         default_factory=dict, description="How the values of a key or metric are put right, in the vocabulary's unit."
     )
@@ -179,8 +184,8 @@ class Known:
     """All that the profiles say of one device, merged. `slots` is the cache of its convention (see `devices.convention`)."""
 
     __slots__ = (
-        "allow", "base", "calibrate", "command", "convention", "interlocks", "interval", "labels", "name", "rename", "safe", "slots", "types",
-        "units", "zone",
+        "allow", "base", "calibrate", "command", "convention", "interlocks", "interval", "labels", "name", "rename", "safe", "sequence", "slots",
+        "types", "units", "zone",
     )  # fmt: skip
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
@@ -194,6 +199,7 @@ class Known:
         self.name: str | None = None
         self.interval: float | None = None
         self.types: dict[str, str] = {}
+        self.sequence: str | None = None
         self.calibrate: dict[str, Calibration] = {}
         self.allow: dict[str, Range | list[Any]] = {}
         self.safe: dict[str, Value] = {}
@@ -209,6 +215,7 @@ class Known:
             self.name = profile.name or self.name
             self.interval = profile.interval or self.interval
             self.types |= profile.types
+            self.sequence = profile.sequence or self.sequence
             self.calibrate |= profile.calibrate
             self.allow |= profile.allow
             self.safe |= profile.safe
@@ -247,6 +254,7 @@ class Profiles:
 
     def __init__(self, profiles: Sequence[Profile] = ()) -> None:
         self.all = tuple(profiles)
+        self.numbered = any(profile.sequence for profile in profiles)
         self.templates = tuple((profile, profile.template) for profile in profiles if profile.template)
         self._merged: dict[tuple[str, tuple[int, ...]], Known] = {}
         self._of: dict[tuple[str, str], Known] = {}

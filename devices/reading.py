@@ -10,17 +10,30 @@ import msgspec
 Value = float | int | bool | str
 """Numbers stay as the device sent them (integers up to 2^64-1 never pass through float); int and float are one numeric type."""
 
-TimeSource = Literal["device", "learned-offset", "profile-offset", "received", "received-no-zone", "received-insane", "received-unreadable"]
+TimeSource = Literal[
+    "device",
+    "learned-offset",
+    "profile-offset",
+    "received",
+    "received-no-zone",
+    "received-insane",
+    "received-unreadable",
+    "received-unsynchronised",
+]
 """Why a reading has the event time it has; everything that starts with `received` is the receive time."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One MQTT message as the journal holds it. `received` is epoch ns, by the gateway's clock."""
+    """One MQTT message as the journal holds it. `received` is epoch ns, by the gateway's clock.
+
+    `ahead` is by how many ns the true time may be ahead of that: a clock that was set back, or not at all yet, must not make devices liars.
+    """
 
     topic: str
     payload: bytes
     received: int
     retained: bool = False
+    ahead: int = 0
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True, gc=False):

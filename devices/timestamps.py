@@ -16,13 +16,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from devices.reading import TimeSource
+from devices.reading import Message, TimeSource
 
 SECOND: Final = 1_000_000_000
 AHEAD: Final = 300 * SECOND
 """How far beyond the receive time a device's clock may be."""
 EARLIEST: Final = 978_307_200 * SECOND
 """2001-01-01T00:00:00Z."""
+RELEASED: Final = 1_704_067_200 * SECOND
+"""2024-01-01T00:00:00Z, before which there was no Sluice: a gateway whose clock shows less has not set it yet."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (local times are reckoned as if they were UTC, then shifted)
 _EPOCH_UTC: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -194,12 +196,12 @@ def in_zone(local: int, zone: ZoneInfo, received: int) -> int:
     return later if earlier < later <= received + AHEAD else earlier
 
 
-def settle(ns: int, received: int, source: TimeSource = "device") -> tuple[int, TimeSource]:
+def settle(ns: int, message: Message, source: TimeSource = "device") -> tuple[int, TimeSource]:
     """Return the event time to use and why: the device's, unless no clock that is set can have shown it.
 
-    >>> settle(0, received=1_714_564_800 * SECOND)
+    >>> settle(0, Message("t", b"", received=1_714_564_800 * SECOND))
     (1714564800000000000, 'received-insane')
     """
-    if EARLIEST <= ns <= received + AHEAD:
+    if EARLIEST <= ns <= message.received + message.ahead + AHEAD:
         return ns, source
-    return received, "received-insane"
+    return message.received, "received-insane"

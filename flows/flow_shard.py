@@ -8,24 +8,46 @@ from typing import Any
 
 from devices.reading import Reading
 from flows.commands import requests
+from flows.episode import cut_short, episode_id, is_open
 from flows.flow import Flow
 from flows.group_state import GroupState
 from flows.identity import effect_id, group_text
 from flows.slice import Looked, Slice
 from flows.triggers import Change
-from flows.triggers.trigger import CLEARED_AT, EPISODE, NUMBER, SINCE, STREAK, seen
+from flows.triggers.trigger import CLEARED_AT, EPISODE, SINCE, STREAK, seen
 from flows.values import reading_values, window_outcome, window_values
 from flows.windows import LATE, WINDOWED, Closed, Place
-from gateway.store.effects import AlertChanged, Counted, Derived, Effect, Group, WindowClosed
+from gateway.store.effects import AlertChanged, Counted, Derived, Effect, Failed, Group, WindowClosed
 
 DECIDED, BASE, BASE_CLOCK = range(3)
 """Places in the window state of a flow without windows: the newest event time that was decided, and the watermark with the journal's clock then."""
 
+FAILED: Place = "failed"
+"""What became of a reading on which the flow failed, or that a flow set aside did not take."""
+MOST_FAILURES = 100
+"""Failures in a row, with no success between, after which a flow is set aside in its shard."""
+_HOUR = 3_600_000_000_000
+
 
 class FlowShard:
-    """Move one flow's groups on. A pure function of its state and what it is given."""
+    """Move one flow's groups on. A pure function of its state and what it is given.
 
-    def __init__(self, flow: Flow, groups: dict[str, GroupState], shared: dict[str, list[Any]], counts: dict[str, dict[str, int]]) -> None:
+    A reading, or a group whose time has come, on which the flow fails (a bug) goes no further: nothing of it is given, the failure is, and the
+    group's state begins anew, since half of a change is worse than none. All other groups go on as if nothing had happened. A flow that only
+    fails is set aside: it takes no more readings; each start tries it with one.
+    """
+
+    def __init__(
+        self,
+        flow: Flow,
+        groups: dict[str, GroupState],
+        shared: dict[str, list[Any]],
+        counts: dict[str, dict[str, int]],
+        failures: int = 0,
+    ) -> None:
+        """`failures` is how many there were in a row."""
+        self.failures = min(failures, MOST_FAILURES - 1)
+        self._was_aside = failures >= MOST_FAILURES
         self.flow = flow
         self.groups = groups
         self.shared = shared
@@ -43,13 +65,28 @@ class FlowShard:
                 state.trigger = flow.trigger.new()
             self._note_due(key, state)
 
-    def take(self, group: Group, reading: Reading, row: Slice) -> Iterator[Effect]:
-        """Take a reading in: close what its time closes, then put it into its window, or decide at once where there are no windows.
+    def take(self, group: Group, reading: Reading, row: Slice) -> list[Effect]:
+        """Take a reading in, and give what follows."""
+        if self.failures >= MOST_FAILURES:
+            self.count(reading.device, FAILED)
+            return []
+        key = group_text(group)
+        state = self.groups.get(key) or self._state(key, group)
+        episode = state.trigger[:] if is_open(state) else None
+        try:
+            effects = list(self._take(key, state, reading, row))
+        except Exception as error:  # noqa: BLE001  (one flow's bug must not stop the others)
+            self.count(reading.device, FAILED)
+            return self._fail(key, state, episode, error, row, device=reading.device)
+        self.failures = 0
+        return effects
+
+    def _take(self, key: str, state: GroupState, reading: Reading, row: Slice) -> Iterator[Effect]:
+        """Close what the reading's time closes, then put it into its window, or decide at once where there are no windows.
 
         Reading by reading, so that nothing hangs on how many came in one row.
         """
-        key, flow = group_text(group), self.flow
-        state = self.groups.get(key) or self._state(key, group)
+        flow = self.flow
         if "labels" in flow.uses:
             state.labels = dict(reading.labels)
         if self._silence:
@@ -85,7 +122,7 @@ class FlowShard:
     def _take_windowed(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
         windows = self.flow.windows
         assert windows is not None
-        if windows.see(state.window, reading.ts, reading.received, row.clock):
+        if windows.see(state.window, reading.ts, reading.received + row.ahead, row.clock):
             yield from self._close(state, row)
         place = windows.add(state.window, reading.metric, reading.value, ts=reading.ts, evidence=evidence)
         if windows.ready(state.window):
@@ -93,7 +130,7 @@ class FlowShard:
         return place
 
     def _take_alone(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
-        window, said = state.window, min(reading.ts, reading.received)
+        window, said = state.window, min(reading.ts, reading.received + row.ahead)
         passed = window[BASE] + row.clock - window[BASE_CLOCK]
         if row.live and window[BASE]:
             # What a device kept while it was away is as stale as it lags behind its group, though it has just been received.
@@ -118,14 +155,54 @@ class FlowShard:
         """Give corrections, and what time has closed, raised or cleared: first for the groups that the row spoke of, then by their keys."""
         ready = dict.fromkeys(sorted(self._ready(row.clock))) if row.tick else {}
         touched, self._touched = self._touched, {}
-        windows = self.flow.windows
         for key in touched | ready:
             state = self.groups[key]
-            if windows and (key in ready or windows.pending(state.window)):
-                yield from self._close(state, row)
-            if self._silence or self._timed:
-                yield from self._pass_time(state, row)
-            self._note_due(key, state)
+            episode = state.trigger[:] if is_open(state) else None
+            try:
+                effects = list(self._finish(key, state, row, due=key in ready))
+            except Exception as error:  # noqa: BLE001  (as in `take`)
+                effects = self._fail(key, state, episode, error, row)
+            yield from effects
+
+    def _finish(self, key: str, state: GroupState, row: Slice, *, due: bool) -> Iterator[Effect]:
+        windows = self.flow.windows
+        if windows and (due or windows.pending(state.window)):
+            yield from self._close(state, row)
+        if self._silence or self._timed:
+            yield from self._pass_time(state, row)
+        self._note_due(key, state)
+
+    def _fail(
+        self, key: str, state: GroupState, episode: list[Any] | None, error: Exception, row: Slice, *, device: str = ""
+    ) -> list[Effect]:
+        """Let a group begin anew, say why, and clear the episode (a trigger's state) that was open before."""
+        self._drop(key)
+        self.failures += 1
+        name, group = self.flow.name, state.key
+        reason = f"{type(error).__name__}: {error}"[:400]
+        effects: list[Effect] = [Failed(effect_id("f", name, group_text(group), row.at // _HOUR), name, group, device, reason, row.at)]
+        if episode:
+            state.trigger = episode
+            effects += cut_short(name, state, row, what="the flow failed", flow=self.flow)
+        return effects
+
+    def forget(self, devices: frozenset[str]) -> None:
+        """Forget groups of these devices, where nothing in them is open, and what was to be told of their counters."""
+        names = [
+            key
+            for key, state in self.groups.items()
+            if any(name == "device" and value in devices for name, value in state.group)
+            and self._due_of(state) is None
+            and not is_open(state)
+        ]
+        for key in names:
+            self._drop(key)
+        self._counted = {(device, place) for device, place in self._counted if device not in devices}
+
+    def _drop(self, key: str) -> None:
+        del self.groups[key]
+        self._touched.pop(key, None)
+        self._noted.pop(key, None)
 
     def _ready(self, clock: int) -> Iterator[str]:
         while self._due and self._due[0][0] <= clock:
@@ -288,8 +365,6 @@ class FlowShard:
         for device, place in sorted(self._counted):
             yield Counted(stage, self.flow.name, device, place, self.counts[device][place])
         self._counted.clear()
-
-
-def episode_id(flow: str, state: GroupState) -> str:
-    """Name an episode. Numbered too: readings of one event time can raise, clear and raise again."""
-    return effect_id("e", flow, group_text(state.key), state.trigger[EPISODE], state.trigger[NUMBER])
+        if (aside := self.failures >= MOST_FAILURES) != self._was_aside:
+            self._was_aside = aside
+            yield Counted(stage, self.flow.name, "", "aside", int(aside))

@@ -6,14 +6,19 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from time import monotonic, time_ns
+from time import monotonic, sleep, time_ns
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from flows.attempts import Attempts
+from flows.attention import Attention
 from flows.normaliser import Item, Normaliser
+from flows.poison import Poison
+from flows.slice import Slice
+from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
-from gateway.journal.journal import write_durable
 from gateway.journal.reader import JournalReader
+from gateway.journal.retention import write_durable
 from gateway.journal.row import Row
 
 _ROWS = 16
@@ -21,6 +26,10 @@ _ROWS = 16
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
+_STORED = 0.001
+"""Seconds between two looks whether a row that was read alone is in the store."""
+_SILENT = 3
+"""Batches with nothing in them after which all that was read is through the shards and in the store."""
 _CATCH_UP = 1.0
 """How long a stop may read on, in seconds; what is left is read at the next start."""
 
@@ -30,11 +39,20 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     Delivery guarantee: at least once. It resumes at the offset of the last snapshot and reads what came after it again; the store makes
     that exactly once in effect. On `stopping` it gives its last counters and ends, which makes Bytewax snapshot at the last offset.
-    On `switching` it does so at once, between two rows: whatever runs next goes on from there.
+    On `switching` it does so at once, between two rows: whatever runs next goes on from there. It beats the process's `heartbeat`, and notes
+    in `attempts` what is under way.
     """
 
     def __init__(
-        self, directory: Path, bell: Bell, normaliser: Normaliser, *, stopping: threading.Event, switching: threading.Event
+        self,
+        directory: Path,
+        bell: Bell,
+        normaliser: Normaliser,
+        *,
+        stopping: threading.Event,
+        switching: threading.Event,
+        attempts: Attempts,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._directory = directory
         self._bell = bell
@@ -42,12 +60,17 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._stopping = stopping
         self._switching = switching
         self._reader = JournalReader(directory, after=normaliser.offset)
+        self._attempts = attempts
+        self._heartbeat = heartbeat
+        self._silent = 0
         self._durable: int | None = None
         self._flushed = False
         self._give_up = 0.0
 
     def next_batch(self) -> list[Item]:
         """Read further rows; wait for the bell where there are none."""
+        if self._heartbeat:
+            self._heartbeat.beat()
         if self._durable is not None:  # called again after a snapshot: that snapshot is durable now
             write_durable(self._directory, self._durable)
             self._durable = None
@@ -55,18 +78,49 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return self._last_batches()
         if self._switching.is_set():
             return self._flush()
-        rows = self._reader.read(_ROWS)
+        if not self._attempts.done():
+            sleep(_STORED)
+            return []
+        rows = self._read()
         if not rows and self._bell.wait(_WAIT):
-            rows = self._reader.read(_ROWS)
+            rows = self._read()
         return self._items(rows)
 
+    def _read(self) -> list[Row]:
+        return self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
+
     def _items(self, rows: list[Row]) -> list[Item]:
+        if not rows:
+            self._silent += 1
+            if self._silent >= _SILENT:
+                self._attempts.rest()
+            return []
+        self._silent = 0
+        first, last = rows[0].offset, rows[-1].offset
+        alone = self._attempts.most(first - 1, _ROWS) == 1
+        self._attempts.take(first, last, alone=alone)
+        if alone:
+            return self._watched(rows[0])
+        self._normaliser.attention = Attention()
         return [item for row in rows for item in self._normaliser.take(row)]
+
+    def _watched(self, row: Row) -> list[Item]:
+        """Take a row at which the process may die, with a note of the message that is under way."""
+        close = self._attempts.close_attention
+        self._normaliser.attention = close
+        items = list(self._normaliser.take(row))
+        self._attempts.take(row.offset, row.offset, alone=True)
+        return [(key, one._replace(items=close.over(one.offset, one.items)) if isinstance(one, Slice) else one) for key, one in items]
 
     def _last_batches(self) -> list[Item]:
         """Catch up with the journal for a moment, then end."""
         self._give_up = self._give_up or monotonic() + _CATCH_UP
-        rows = self._reader.read(_ROWS) if monotonic() < self._give_up and not self._flushed else []
+        if self._flushed or monotonic() > self._give_up:
+            return self._flush()
+        if not self._attempts.done():
+            sleep(_STORED)
+            return []
+        rows = self._read()
         return self._items(rows) if rows else self._flush()
 
     def _flush(self) -> list[Item]:
@@ -74,6 +128,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if self._flushed:
             raise StopIteration
         self._flushed = True
+        self._attempts.end()
         return list(self._normaliser.flush(time_ns()))
 
     def next_awake(self) -> datetime | None:
@@ -99,18 +154,30 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         *,
         stopping: threading.Event,
         switching: threading.Event,
+        attempts: Attempts | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser
         self._stopping = stopping
         self._switching = switching
+        self._attempts = attempts or Attempts(None, Poison())
+        self._heartbeat = heartbeat
 
     def list_parts(self) -> list[str]:
         return [self._directory.name]
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> JournalPartition:  # noqa: ARG002  Bytewax's signature
         normaliser = self._normaliser(resume_state)
-        if resume_state is not None:  # what a run starts from is durable
-            write_durable(self._directory, normaliser.offset)
-        return JournalPartition(self._directory, self._bell, normaliser, stopping=self._stopping, switching=self._switching)
+        write_durable(self._directory, normaliser.offset)  # what a run starts from is durable, and so is that it begins anew
+        self._attempts.begin(normaliser.offset)
+        return JournalPartition(
+            self._directory,
+            self._bell,
+            normaliser,
+            stopping=self._stopping,
+            switching=self._switching,
+            attempts=self._attempts,
+            heartbeat=self._heartbeat,
+        )

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from devices.catalogue import Catalogue
-from devices.convention import MOST_READINGS, remember
+from devices.convention import MOST_READINGS
 from devices.profile import Profile
-from devices.reading import Ask, DeadLetter, Held, Ignored, Message, Outcome, Reading
+from devices.reading import DeadLetter, Held, Ignored, Message, Outcome, Reading, Refused
 from devices.topics import matches, specificity
 from flows import derived
+from flows.asks import Asks
+from flows.attention import Attention
 from flows.clock import JournalClock
 from flows.copies import Copies
 from flows.flow import Flow
-from flows.identity import effect_id
+from flows.heard import Heard
+from flows.identity import effect_id, group_text
+from flows.known_series import KnownSeries
+from flows.newer_state import NewerStateError
+from flows.poison import WHOLE, Poison
 from flows.repeats import Repeats
 from flows.replayed import Replayed, became, only, value_name
-from flows.router import Router
+from flows.router import Route, Router
 from flows.row_order import RowPart
 from flows.slice import Looked, Slice
 from flows.step import Shards, Step
@@ -28,13 +34,11 @@ from flows.tally import Tally
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
 from gateway.store.effects import (
-    OWN_FLOW,
     SHARDS,
-    CommandRequested,
     DeadLettered,
     Derived,
-    DeviceLearned,
     Effect,
+    Failed,
     LetterTried,
     Progressed,
     ReadingKept,
@@ -46,8 +50,7 @@ STORE = "store"
 _SECOND = 1_000_000_000
 _RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Flag.OVERSIZE)
 """As plain numbers: an IntFlag takes longer to look at than a message to count."""
-_ASK_AGAIN = 60 * _SECOND
-_MOST_ASKED = 10_000
+_HOUR = 3600 * _SECOND
 _VERSION = 2
 
 
@@ -55,10 +58,18 @@ def shard_key(number: int) -> str:
     return f"shard-{number:02d}"
 
 
-class Normaliser:
-    """Turn rows into slices for the shards and effects for the store. A pure function of its snapshot and the rows.
+def _messages(row: Row) -> Sequence[Entry | Replay | Derived]:
+    """Give what of a row counts as messages."""
+    if row.kind == Kind.MESSAGES:
+        return row.entries()
+    return row.replays() if row.kind == Kind.REPLAYS else row.derived() if row.kind == Kind.DERIVED else ()
 
-    Counts every message once: normalised, ignored, dead letter, duplicate, or held for a birth; and every reading that a flow selects.
+
+class Normaliser:
+    """Turn rows into slices for the shards and effects for the store. A pure function of its snapshot, the rows, and what is known as poison.
+
+    Counts every message once: normalised, ignored, dead letter, duplicate, or held for a birth; shed by a policy before it was journalled; or
+    set aside, where the journal has only its number left. And counts every reading that a flow selects. It may begin at any row.
     """
 
     def __init__(
@@ -69,10 +80,11 @@ class Normaliser:
         retained: Sequence[tuple[str, str]] = (("#", "state"),),
         series_limit: int = 250_000,
         snapshot: bytes | None = None,
+        poison: Poison | None = None,
     ) -> None:
         version, state = msgspec.msgpack.decode(zlib.decompress(snapshot)) if snapshot else (_VERSION, {})
         if version > _VERSION:
-            raise ValueError(f"the source's state has version {version}; this Sluice reads version {_VERSION} and older")
+            raise NewerStateError(f"the source's state has version {version}; this Sluice reads version {_VERSION} and older")
         if version == 1:
             state["tally"] = {name: state.pop(name) for name in ("counts", "totals")}
         self.offset: int = state.get("offset", 0)
@@ -81,59 +93,87 @@ class Normaliser:
         self._second: int = state.get("second", -1)
         self._tally = Tally(state.get("tally"))
         self._waiting = Waiting(state.get("waiting"))
-        self._asked: dict[str, int] = state.get("asked", {})
+        self._asks = Asks(state.get("asked"))
         self._repeats = Repeats(state.get("repeats"))
         self._replayed = Replayed(state.get("replayed"))
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
         self._retained = sorted(retained, key=lambda one: specificity(one[0]))
         self._copies = Copies(state.get("copies"))
         self._router = Router(flows, series_limit=series_limit)
-        self._devices: dict[str, tuple[str, str, Mapping[str, str]]] = {}
+        self._series = KnownSeries(series_limit, state.get("series"))
+        self._poison = poison or Poison()
+        self._heard = Heard(self._catalogue, self._series)
+        self.attention = Attention()
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
         clock = self._clock.advance(row)
         self.offset = row.offset
         step = Step(row)
-        self._read(step)
-        self._give_up(step)
-        self._take_released(step)
         tick = clock // _SECOND != self._second
         self._second = clock // _SECOND
+        gone = self._forget(step) if tick else ()
+        self._count_set_aside(row.total - row.count)
+        self._read(step)
+        self._messages = max(self._messages, row.total)
+        self._give_up(step)
+        self._take_released(step)
         if tick:
             step.effects.extend(self._tally.moved())
         shards: Sequence[int] = range(SHARDS) if tick else sorted(step.shards)
         yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
         # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
         live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
-        since = 0 if row.live else self._clock.live_until
+        since, ahead = 0 if row.live else self._clock.live_until, self._clock.ahead
+        time = (row.received, clock, live, tick)
         for number in shards:
             items, late = step.shards.get(number, ((), ()))
-            yield shard_key(number), Slice(number, row.received, clock, live, tick, items=items, late=late, offset=row.offset, since=since)
+            yield shard_key(number), Slice(number, *time, items=items, late=late, offset=row.offset, since=since, gone=gone, ahead=ahead)
+
+    def _count_set_aside(self, before: int) -> None:
+        """Count the messages of which nothing is left but that they are among the `before` that the journal had taken in."""
+        if before > self._messages:
+            self._tally.total("set_aside", before - self._messages)
+            self._messages = before
 
     def _read(self, step: Step) -> None:
         """Take what the row holds."""
-        row = step.row
-        if row.kind == Kind.MESSAGES:
-            for entry in row.entries():
-                self._messages += 1
-                if self._is_copy(row, entry):
-                    self._tally.outcome("", "duplicates")
-                else:
-                    self._take_entry(step, entry, row.received)
-                self._take_released(step)
-        elif row.kind == Kind.REPLAYS:
-            for replay in row.replays():
-                self._messages += 1
-                self._tally.total("replayed", 1)
-                self._take_replay(step, replay)
-                self._take_released(step)
-        elif row.kind == Kind.DERIVED:
-            for one in row.derived():
-                self._messages += 1
-                self._take_derived(step, one)
+        row, poison = step.row, self._poison.of(step.row.offset)
+        if WHOLE in poison:  # nobody knows which of its messages it is, or whether it is one
+            self._count_set_aside(row.total)
         elif row.kind == Kind.FACTS:
             step.effects.extend(row.facts())
+        elif row.kind == Kind.SHED:
+            for shed in row.sheds():
+                self._messages += shed.count
+                self._tally.shed(shed.topic, shed.count)
+        else:
+            for place, one in enumerate(_messages(row)):
+                self._messages += 1
+                step.poisoned = poison.get(place, "") if poison else ""
+                self.attention.message(row.offset, place)
+                self._take_one(step, one)
+                self._take_released(step)
+
+    def _take_one(self, step: Step, one: Entry | Replay | Derived) -> None:
+        if isinstance(one, Derived):
+            self._take_derived(step, one)
+        elif isinstance(one, Replay):
+            self._tally.total("replayed", 1)
+            self._take_replay(step, one)
+        elif self._is_copy(step.row, one):
+            self._tally.outcome("", "duplicates")
+        else:
+            self._take_entry(step, one, step.row.received)
+
+    def _forget(self, step: Step) -> Sequence[str]:
+        """Where there is no room for new series, forget what has been silent for long; give the devices of which nothing is left."""
+        names, devices = self._series.forget_silent(self._second)
+        self._repeats.forget(names)
+        self._router.forget(names)
+        self._heard.forget(devices)
+        step.effects.extend(self._tally.forget(devices))
+        return devices
 
     def flush(self, at: int) -> Iterator[Item]:
         """Give all counters that have moved; nothing else happens."""
@@ -167,11 +207,12 @@ class Normaliser:
     def _take_derived(self, step: Step, one: Derived) -> None:
         """Take a reading that a flow derived, unless it would change the type of its series."""
         received = step.row.received
-        readings = self._catalogue.of_their_kind([derived.reading(one, received)])
-        if isinstance(readings, DeadLetter):
-            self._dead(step, derived.message(one, received), readings)
-        else:
-            self._take_readings(step, readings)
+        message = derived.message(one, received)
+        outcome, routes = self._understand(step, message, lambda: self._catalogue.of_their_kind([derived.reading(one, received)]))
+        if isinstance(outcome, DeadLetter):
+            self._dead(step, message, outcome)
+        elif isinstance(outcome, list):
+            self._take_readings(step, outcome, routes)
 
     def _is_copy(self, row: Row, entry: Entry) -> bool:
         """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
@@ -185,7 +226,7 @@ class Normaliser:
             return Ignored("it was delivered before")
         retained = bool(entry.flags & _RETAINED)
         policy = self._policy(entry.topic) if retained else "process"
-        message = Message(entry.topic, entry.payload, received, policy == "state")
+        message = Message(entry.topic, entry.payload, received, policy == "state", self._clock.ahead)
         if policy == "ignore":
             self._tally.outcome("", "ignored")
             return Ignored("it is retained, and its topic's retained messages are ignored")
@@ -200,9 +241,7 @@ class Normaliser:
 
     def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
         """Read a message, and count it by what came of it."""
-        outcome = self._catalogue.readings(message)
-        if keys:
-            outcome = only(keys, outcome, self._catalogue.news.refused)
+        outcome, routes = self._understand(step, message, lambda: self._said(message, keys))
         if isinstance(outcome, Ignored):
             self._tally.outcome(outcome.device or "", "ignored")
         elif isinstance(outcome, DeadLetter):
@@ -211,17 +250,65 @@ class Normaliser:
             self._tally.total("held", 1)
             self._waiting.hold(message, outcome, now=self._clock.now)
         else:
-            self._take_readings(step, outcome)
+            self._take_readings(step, outcome, routes)
             if self._catalogue.news.refused:
                 self._refuse(step, message)
         self._take_news(step, message.received)
         return outcome
 
+    def _said(self, message: Message, keys: Sequence[str]) -> Outcome:
+        outcome = self._catalogue.readings(message)
+        return only(keys, outcome, self._catalogue.news.refused) if keys else outcome
+
+    def _understand(self, step: Step, message: Message, read: Callable[[], Outcome]) -> tuple[Outcome, list[tuple[Route, ...]]]:
+        """Decide what becomes of a message before anything is done about it, so that a bug costs that message and nothing else.
+
+        With readings, gives who wants each of them.
+        """
+        if step.poisoned:
+            self._catalogue.news.forget()
+            return DeadLetter(step.poisoned), []
+        try:
+            outcome = read()
+            if isinstance(outcome, list):
+                outcome = self._admit(outcome)
+            routes = [self._router.routes(reading) for reading in outcome] if isinstance(outcome, list) else []
+        except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
+            self._catalogue.news.forget()
+            return DeadLetter(f"bug in taking topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400]), []
+        if self._router.failed:
+            step.effects.extend(self._failures(step.row.received))
+        return outcome, routes
+
+    def _failures(self, at: int) -> Iterator[Failed]:
+        """Tell of the flows that could not say whether they want a series."""
+        failed, self._router.failed = self._router.failed, []
+        for flow, group, error in failed:
+            reason = f"where: {type(error).__name__}: {error}"[:400]
+            yield Failed(effect_id("f", flow, "where", group_text(group), at // _HOUR), flow, group, "", reason, at)
+
+    def _admit(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
+        """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
+        out = [reading for reading in readings if not self._series.admit(reading, self._second)]
+        if not out:
+            return readings
+        for device in {reading.device for reading in out}:
+            if not self._series.has(device):
+                self._catalogue.forget(device)
+                self._catalogue.news.readdressed.discard(device)
+        left = f"is new, and limits.series ({self._series.limit:,}) are known that have not been silent for a day"
+        self._catalogue.news.refused += [
+            Refused(one.device, one.key, f"device {one.device!r}: series {one.metric!r} {left}"[:400]) for one in out
+        ]
+        names = {id(reading) for reading in out}
+        kept = [reading for reading in readings if id(reading) not in names]
+        return kept or DeadLetter(self._catalogue.news.refused[-1].reason, out[0].device)
+
     def _refuse(self, step: Step, message: Message) -> None:
         """Keep a message whose values were taken but for some that would change the type of their series."""
         refused = self._catalogue.news.refused
         for one in refused:
-            self._tally.count(one.device, "refused")
+            self._tally.count(self._tally.own(one.device), "refused")
         reason, keys = "; ".join(one.reason for one in refused), tuple(value_name(one) for one in refused)
         flags = Flag.RETAINED if message.retained else 0
         step.effects.append(
@@ -251,59 +338,41 @@ class Normaliser:
         """Take what a message gave besides readings: gaps before it, births, new addresses, and what its convention wants to be told."""
         news = self._catalogue.news
         for device, missed in news.sequences.missed.items():
-            self._tally.count(device, "missed", missed)
+            self._tally.count(self._tally.own(device), "missed", missed)
         for device in sorted(news.readdressed):
-            self._readdress(step, device, received)
+            step.effects.extend(self._heard.readdress(device, received))
         for ask in news.asks:
-            self._ask(step, ask)
+            request = self._asks.request(step, ask, self._catalogue.profiles.renamed(ask.device), self._clock.now)
+            if request:
+                step.effects.append(request)
         if news.born:
             self._waiting.release(news.born)
 
-    def _ask(self, step: Step, ask: Ask) -> None:
-        """Have a device told something, unless that was asked of it a moment ago."""
-        now = self._clock.now
-        device = self._catalogue.profiles.renamed(ask.device)
-        if now - self._asked.get(ask.device, now - _ASK_AGAIN) < _ASK_AGAIN:
-            return
-        remember(self._asked, ask.device, now, most=_MOST_ASKED)
-        step.effects.append(
-            CommandRequested(
-                id=effect_id("ask", ask.device, str(step.row.offset), str(step.number)),
-                flow=OWN_FLOW,
-                group=(),
-                cause="",
-                device=device,
-                settings=dict(ask.settings),
-                within=10 * _SECOND,
-                retries=2,
-                expires=step.row.received + 60 * _SECOND,
-                time=step.row.received,
-                at=step.row.received,
-            )
-        )
-
-    def _take_readings(self, step: Step, readings: list[Reading]) -> None:
+    def _take_readings(self, step: Step, readings: list[Reading], routes: Sequence[tuple[Route, ...]]) -> None:
         seen = ["new" if reading.retained else self._repeats.look(reading) for reading in readings]
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
         if all(one == "repeat" for one in seen):
             self._tally.outcome(readings[0].device, "duplicates")
             return
+        # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
+        for reading in readings:
+            self._tally.count(reading.device, "readings")
         self._tally.outcome(readings[0].device, "normalised")
         belated = readings[0].received != step.row.received
-        for reading, how in zip(readings, seen, strict=True):
+        for reading, how, wanted in zip(readings, seen, routes, strict=True):
             # Where a device listens, and in which dialect, is learned from its own messages alone.
-            if reading.device not in self._devices and reading.convention != derived.OURS:
-                self._learn(step, reading)
+            if reading.device not in self._heard and reading.convention != derived.OURS:
+                step.effects.append(self._heard.learn(reading))
             step.effects.append(ReadingKept(step.place(), reading, belated))
-            self._tally.count(reading.device, "readings")
             if reading.retained:
                 self._tally.count(reading.device, "retained")
             else:
-                self._route(reading, step.shards, late=how == "beyond")
+                self.attention.reading(reading)
+                self._route(reading, wanted, step.shards, late=how == "beyond")
 
-    def _route(self, reading: Reading, shards: Shards, *, late: bool) -> None:
+    def _route(self, reading: Reading, wanted: tuple[Route, ...], shards: Shards, *, late: bool) -> None:
         selected = False
-        for flow, group, shard in self._router.routes(reading):
+        for flow, group, shard in wanted:
             items, too_late = shards.setdefault(shard, ([], []))
             if isinstance(group, Looked):
                 items.append((flow, group, reading))  # looked up only: the newest value counts, however late
@@ -317,25 +386,6 @@ class Normaliser:
         if not selected:
             self._tally.count(reading.device, "unselected")
 
-    def _learn(self, step: Step, reading: Reading) -> None:
-        """Note a device that is heard of for the first time since the start."""
-        self._catalogue.news.readdressed.discard(reading.device)
-        address = self._catalogue.address(reading.device)
-        base = address.base if address else ""
-        self._devices[reading.device] = (reading.convention, base, self._catalogue.words(reading.device, reading.convention))
-        step.effects.append(DeviceLearned(reading.device, reading.convention, base, dict(reading.labels), reading.received))
-
-    def _readdress(self, step: Step, device: str, received: int) -> None:
-        """Note that a device is commanded in another way now, or called so."""
-        address = self._catalogue.address(device)
-        if address is None:
-            return
-        learned = (address.convention, address.base, self._catalogue.words(device, address.convention))
-        if learned != self._devices.get(device):
-            self._devices[device] = learned
-            labels = {**learned[2], **self._catalogue.profiles.of(device, address.convention).labels}
-            step.effects.append(DeviceLearned(device, address.convention, address.base, labels, received))
-
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""
         state: dict[str, Any] = {
@@ -345,10 +395,11 @@ class Normaliser:
             "second": self._second,
             "tally": self._tally.snapshot(),
             "waiting": self._waiting.snapshot(),
-            "asked": self._asked,
+            "asked": self._asks.snapshot(),
             "repeats": self._repeats.snapshot(),
             "copies": self._copies.snapshot(),
             "replayed": self._replayed.snapshot(),
             "learned": self._catalogue.learned,
+            "series": self._series.snapshot(),
         }
         return zlib.compress(msgspec.msgpack.encode((_VERSION, state)), 1)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Literal
 from zlib import crc32
 
 from devices.reading import Reading
+from flows.known_series import series_name
 
 REMEMBERED = 1024
 """How many readings of a series are remembered at most: those with the newest event times, in 12 bytes each."""
+MOST = 1 << 24
+"""How many readings are remembered at most, whatever the number of series: with more than 16,384 of them, each has a part of that."""
 
 Seen = Literal["new", "repeat", "beyond"]
 
@@ -24,6 +28,7 @@ class Repeats:
 
     def __init__(self, state: dict[str, tuple[bytes, bytes]] | None = None) -> None:
         self._seen = {name: (_array("q", times), _array("I", values)) for name, (times, values) in (state or {}).items()}
+        self._room = _room(len(self._seen))
 
     def look(self, reading: Reading) -> Seen:
         """Tell what a reading is, and remember a new one.
@@ -37,17 +42,19 @@ class Repeats:
         """
         if reading.time_source.startswith("received"):
             return "new"
-        name = f"{reading.device}\x1f{reading.metric}\x1f{reading.channel}"
+        name = series_name(reading)
         found = self._seen.get(name)
         if found is None:
             found = self._seen[name] = (array("q"), array("I"))
+            if _room(len(self._seen)) < self._room:
+                self._shrink()
         times, values = found
         ts, value = reading.ts, crc32(repr(reading.value).encode())
         if not times or ts > times[-1]:
             times.append(ts)
             values.append(value)
         else:
-            if len(times) >= REMEMBERED and ts < times[0]:
+            if len(times) >= self._room and ts < times[0]:
                 return "beyond"
             place = bisect_left(times, ts)
             while place < len(times) and times[place] == ts:
@@ -56,13 +63,29 @@ class Repeats:
                 place += 1
             times.insert(place, ts)
             values.insert(place, value)
-        if len(times) > REMEMBERED:
+        if len(times) > self._room:
             del times[0], values[0]
         return "new"
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget series, by their names; their old readings could not be told from new ones any more."""
+        for name in names:
+            self._seen.pop(name, None)
+
+    def _shrink(self) -> None:
+        """Leave each series its part where there are twice as many as before."""
+        self._room = _room(len(self._seen))
+        for times, values in self._seen.values():
+            del times[: -self._room], values[: -self._room]
 
     def snapshot(self) -> dict[str, tuple[bytes, bytes]]:
         """Give the memory in plain builtins: two texts of bytes a series, little-endian whatever the machine."""
         return {name: (_bytes(times), _bytes(values)) for name, (times, values) in self._seen.items()}
+
+
+def _room(series: int) -> int:
+    """Give how many readings each of so many series may remember: a half whenever their number has doubled."""
+    return min(REMEMBERED, MOST >> max(0, series - 1).bit_length())
 
 
 def _array(kind: str, packed: bytes) -> array[int]:

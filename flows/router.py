@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from devices.reading import Reading
 from flows.flow import Flow
@@ -21,6 +21,8 @@ class Router:
         self._flows = flows
         self._series_limit = series_limit
         self._routes: dict[tuple[str, str, str], tuple[Route, ...]] = {}
+        self.failed: list[tuple[str, Group, Exception]] = []
+        """Flows that failed to say whether they want a series (a bug), with the group it would be in: for whoever asked, to tell and clear."""
 
     def routes(self, reading: Reading) -> tuple[Route, ...]:
         """Give the flows that select this reading's series."""
@@ -36,11 +38,24 @@ class Router:
         found: list[Route] = []
         for flow in self._flows:
             group = _group(flow, reading)
-            if flow.lookups:
-                found += _looked(flow, reading, group)
-            if flow.selects(reading):
-                found.append((flow.name, group, shard_of(flow.name, group)))
+            try:
+                found += _wanted(flow, reading, group)
+            except Exception as error:  # noqa: BLE001  (one flow's bug must not stop the others)
+                self.failed.append((flow.name, group, error))
         return found
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget series, by their names (`flows.known_series`)."""
+        for name in names:
+            device, metric, channel = name.split("\x1f", 2)
+            self._routes.pop((device, metric, channel), None)
+
+
+def _wanted(flow: Flow, reading: Reading, group: Group) -> list[Route]:
+    found = _looked(flow, reading, group) if flow.lookups else []
+    if flow.selects(reading):
+        found.append((flow.name, group, shard_of(flow.name, group)))
+    return found
 
 
 def _group(flow: Flow, reading: Reading) -> Group:

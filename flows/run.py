@@ -15,19 +15,30 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import run_main
 
+from flows.attempts import Attempts
+from flows.beginning import Beginning, from_snapshot
 from flows.graph import build
 from flows.journal_source import JournalSource
 from flows.loaded import Loaded
+from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
+from flows.poison import Poison
 from flows.shard import Shard
-from flows.store_sink import StoreSink
+from flows.snapshot_room import SnapshotRoom
+from flows.store_sink import StoreSink, Upkeep
 from flows.watch import Watch
 from gateway import logs
 from gateway.config import LastGood
+from gateway.damage import RECOVERY, DamageError, is_damage, mark, named
+from gateway.disk import causes, is_full
+from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
+from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
 from gateway.store.retention import Retention
+from gateway.store.schema import make_durable
+from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
 log = structlog.get_logger()
@@ -35,62 +46,147 @@ log = structlog.get_logger()
 _SWITCH = 0.0005
 """Seconds that the watch, which reads a changed config beside the flows, may keep them waiting at a time."""
 
+_ROOM_EVERY = 0.5
+"""Seconds between two attempts to write to a disk that is full."""
 
-def run(config: Path, data: Path) -> None:
-    """Run the flows until SIGTERM or SIGINT; then snapshot at the last row and return. What is changed in the config meanwhile is taken.
 
-    Raises:
-        ConfigError: the config has findings, and there is no good one from before.
+class Flows:
+    """The flows of a data folder: what they share from one dataflow to the next."""
 
-    """
-    stopping, switching = threading.Event(), threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    watch = Watch(config, data, switching=switching)
-    watch.start()
-    settings = load_settings(LastGood(data).path, root=config)
-    journal, recovery = data / "journal" / "0", data / "recovery"
-    if not recovery.exists():
-        recovery.mkdir(parents=True)
-        init_db_dir(recovery, 1)
-    retained = [(s.topic, s.retained) for s in settings.broker.subscribe]
-    bell, store_bell = Bell(journal / "bell"), Bell(data / "store.bell")
-    destinations = ["mqtt", *(["influxdb"] if settings.influxdb else [])]
+    def __init__(self, config: Path, data: Path) -> None:
+        """Read the config. Raises ConfigError where it has findings, and there is no good one from before."""
+        self._data = data
+        self._stopping, self._switching = threading.Event(), threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopping.set())
+        self._watch = Watch(config, data, switching=self._switching)
+        self._watch.start()
+        self._settings = load_settings(LastGood(data).path, root=config)
+        self._journal, self._recovery = data / "journal" / "0", data / "recovery"
+        self._heartbeat = Heartbeat(data / "flows.alive")
+        self._bells = Bell(self._journal / "bell"), Bell(data / "store.bell")
+        self._poison = Poison(data)
+        self._attempts = Attempts(data, self._poison)
+        self._beginning: Beginning | None = None
 
-    def graph(loaded: Loaded) -> Dataflow:
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT; then snapshot at the last row and return. What is changed in the config meanwhile is taken.
+
+        A full disk ends nothing: it begins again from the last snapshot when there is room.
+        """
+        while True:
+            try:
+                self._run(self._watch.take())
+            except BaseException as error:
+                if is_full(error) or is_damage(error):
+                    self._attempts.end()  # no message is to blame
+                if not is_full(error):
+                    raise
+                log.warning("the flows wait: the disk takes nothing more", error=str(error))
+                if not self._wait():
+                    break
+                continue
+            if self._stopping.is_set() and not self._switching.is_set():  # with both, it may have ended before it had caught up
+                break
+        log.info("flows stopped")
+
+    def blames_recovery(self, error: BaseException) -> bool:
+        """Tell whether a failure is one of the recovery data."""
+        return self._beginning is not None and self._beginning.blames_recovery(error)
+
+    def _run(self, loaded: Loaded) -> None:
+        """Run one dataflow, up to a stop or a change of the config."""
+        every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
+        self._make_recovery()
+        store = Store(self._data / "store.db", raw=self._settings.history.raw, beat=self._heartbeat.beat)
+        try:
+            self._beginning = Beginning(self._journal, self._recovery, store)
+            run_main(self._graph(loaded, store, self._beginning), epoch_interval=every, recovery_config=RecoveryConfig(self._recovery))
+        finally:
+            store.abandon()
+
+    def _graph(self, loaded: Loaded, store: Store, beginning: Beginning) -> Dataflow:
+        settings = self._settings
+        retained = [(s.topic, s.retained) for s in settings.broker.subscribe]
+
         def normaliser(snapshot: bytes | None) -> Normaliser:
-            flows, profiles, limit = loaded.flows, loaded.profiles, settings.limits.series
-            return Normaliser(flows, profiles, retained=retained, series_limit=limit, snapshot=snapshot)
+            limit = settings.limits.series
+            return Normaliser(loaded.flows, loaded.profiles, retained=retained, series_limit=limit, snapshot=snapshot, poison=self._poison)
 
-        store = Store(data / "store.db", raw=settings.history.raw)
+        def source(snapshot: bytes | None) -> Normaliser:
+            return beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
+
         return build(
-            JournalSource(journal, bell, normaliser, stopping=stopping, switching=switching),
-            partial(Shard, loaded.flows),
-            StoreSink(store, store_bell, Retention(settings.history.keep, data / "delivery", destinations)),
+            JournalSource(
+                self._journal,
+                self._bells[0],
+                source,
+                stopping=self._stopping,
+                switching=self._switching,
+                attempts=self._attempts,
+                heartbeat=self._heartbeat,
+            ),
+            from_snapshot(partial(Shard, loaded.flows)),
+            StoreSink(store, self._bells[1], self._upkeep()),
         )
 
-    every, kept = timedelta(microseconds=settings.flows.snapshot / 1000), RecoveryConfig(recovery)
-    while True:
-        run_main(graph(watch.take()), epoch_interval=every, recovery_config=kept)
-        if stopping.is_set() and not switching.is_set():  # with both, it may have ended before it had caught up
-            break
-    log.info("flows stopped")
+    def _upkeep(self) -> Upkeep:
+        settings, data = self._settings, self._data
+        destinations = ["mqtt", *(["influxdb"] if settings.influxdb else [])]
+        return Upkeep(
+            Retention(settings.history.keep, data / "delivery", destinations),
+            Shedding(data, destinations, max_size=settings.history.max_size, reserve=settings.disk.reserve),
+            SnapshotRoom(self._recovery),
+            self._wait,
+        )
+
+    def _make_recovery(self) -> None:
+        """Make the folder of the recovery data, where there is none, so that a power cut leaves it."""
+        if not any(self._recovery.glob("part-*.sqlite3")):
+            self._recovery.mkdir(parents=True, exist_ok=True)
+            init_db_dir(self._recovery, 1)
+            for folder in (self._recovery, self._data):
+                make_durable(folder)
+
+    def _wait(self) -> bool:
+        """Wait a moment; tell whether to go on."""
+        self._heartbeat.beat()
+        return not self._stopping.wait(_ROOM_EVERY)
 
 
 def main() -> int:
-    """Run the flows process; a finding or a journal that no longer holds what is needed ends it with a sentence."""
+    """Run the flows process; a finding, or state of a newer Sluice, ends it with a sentence, and a damaged file with a note for `mend`."""
     logs.configure()
     sys.setswitchinterval(_SWITCH)
     parser = argparse.ArgumentParser(prog="python -m flows.run", description=__doc__)
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     options = parser.parse_args()
+    flows: Flows | None = None
     try:
-        run(options.config, options.data)
-    except (ConfigError, LookupError) as error:
+        flows = Flows(options.config, options.data)
+        flows.run()
+    except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
+        return CONFIG_ERROR
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # Bytewax's panics are no Exceptions
+        if newer := next((one for one in causes(error) if isinstance(one, NewerStateError)), None):
+            sys.stderr.write(f"{newer}\n")
+            return CONFIG_ERROR
+        blamed = flows is not None and flows.blames_recovery(error)
+        if not blamed and not is_damage(error):
+            raise
+        mark(options.data, named(error) or (RECOVERY if blamed else ""))
+        sys.stderr.write(f"a file of the data folder is damaged: {_innermost(error)}\n")
+        return DAMAGED
     return 0
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Give what led to an error: Bytewax's own words say only where."""
+    return next((one for one in causes(error) if isinstance(one, DamageError)), [*causes(error)][-1])
 
 
 if __name__ == "__main__":

@@ -8,15 +8,14 @@ from typing import Any
 
 import msgspec
 
-from flows.commands import requests
+from flows.episode import cut_short, is_open
 from flows.flow import Flow
-from flows.flow_shard import FlowShard, episode_id
+from flows.flow_shard import FlowShard
 from flows.group_state import GroupState
-from flows.identity import effect_id
+from flows.newer_state import NewerStateError
 from flows.slice import Looked, Slice
-from flows.triggers.trigger import CLEARED_AT, EPISODE, RAISED, SINCE, STREAK, seen
 from flows.windows import LATE
-from gateway.store.effects import AlertChanged, Counted, Effect
+from gateway.store.effects import Counted, Effect
 
 __all__ = ["Shard", "Slice"]
 
@@ -25,11 +24,15 @@ Counts = dict[str, dict[str, int]]
 
 
 class State(msgspec.Struct, array_like=True):
-    """What a shard keeps: groups and shared lookups by `flow/fingerprint`, and counters by flow, which outlive the flow and its changes."""
+    """What a shard keeps: groups and shared lookups by `flow/fingerprint`, and counters by flow, which outlive the flow and its changes.
+
+    `failures` is by flow how often in a row it failed, where it did.
+    """
 
     groups: dict[str, Groups]
     shared: dict[str, dict[str, list[Any]]]
     counts: dict[str, Counts]
+    failures: dict[str, int] = {}
 
 
 class Shard:
@@ -43,14 +46,17 @@ class Shard:
         for flow in flows:
             name = f"{flow.name}/{flow.fingerprint}"
             counts = self._counts.setdefault(flow.name, {})
-            self._flows[flow.name] = FlowShard(flow, kept.groups.pop(name, {}), kept.shared.get(name, {}), counts)
+            groups, shared, failures = kept.groups.pop(name, {}), kept.shared.get(name, {}), kept.failures.get(flow.name, 0)
+            self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures)
         self._orphans = [
-            (name.rpartition("/")[0], group) for name, groups in kept.groups.items() for group in groups.values() if _is_open(group)
+            (name.rpartition("/")[0], group) for name, groups in kept.groups.items() for group in groups.values() if is_open(group)
         ]
 
     def step(self, row: Slice) -> list[Effect]:
         """Move on by one slice; give what follows from it, in order."""
         effects: list[Effect] = list(self._end_orphans(row)) if self._orphans else []
+        if row.gone:
+            effects.extend(self._forget(row))
         touched: dict[str, FlowShard] = {}
         for name, group, reading in row.items:
             flow = self._flows[name]
@@ -80,50 +86,33 @@ class Shard:
             self._was_open = now_open
             yield Counted(f"shard-{number}", "", "", "open", int(now_open))
 
+    def _forget(self, row: Slice) -> Iterator[Counted]:
+        """Forget devices; their counters go to "", also those of flows that are gone, so that the sums stay."""
+        for flow in self._flows.values():
+            flow.forget(frozenset(row.gone))
+        stage = f"shard-{row.shard}"
+        for name, counts in self._counts.items():
+            for device in row.gone:
+                for place, count in counts.pop(device, {}).items():
+                    rest = counts.setdefault("", {})
+                    rest[place] = rest.get(place, 0) + count
+                    yield Counted(stage, name, device, place, 0)
+                    yield Counted(stage, name, "", place, rest[place])
+
     def _end_orphans(self, row: Slice) -> Iterator[Effect]:
         """Clear the episodes of flows that are gone, or changed so that they start afresh; the latter also undo what the episode commanded."""
         orphans, self._orphans = self._orphans, []
         for name, state in orphans:
             shard = self._flows.get(name)
-            alert = _orphan_alert(name, state, row.at, what="the flow was changed" if shard else "the flow was removed")
-            yield alert
-            if shard:
-                yield from requests(shard.flow, alert, dict(state.group), row.at if row.live else alert.time)
+            what = "the flow was changed" if shard else "the flow was removed"
+            yield from cut_short(name, state, row, what=what, flow=shard.flow if shard else None)
 
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""
         flows = {f"{name}/{f.flow.fingerprint}": f for name, f in self._flows.items()}
         groups, shared = {name: f.groups for name, f in flows.items()}, {name: f.shared for name, f in flows.items()}
-        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts))), 1)
-
-
-def _is_open(group: GroupState) -> bool:
-    return bool(group.trigger) and bool(group.trigger[RAISED])
-
-
-def _orphan_alert(flow: str, state: GroupState, at: int, *, what: str) -> AlertChanged:
-    episode, before = episode_id(flow, state), seen(state.trigger)
-    return AlertChanged(
-        id=effect_id("a", episode, "cleared"),
-        episode=episode,
-        flow=flow,
-        group=state.key,
-        state="cleared",
-        severity=state.severity or "info",
-        message=f"{', '.join(value for _, value in state.key) or flow}: {what}",
-        why={
-            "rule": what,
-            "values": {},
-            "since": state.trigger[SINCE],
-            "raised": state.trigger[EPISODE],
-            "held": state.trigger[STREAK],
-            "last_clear": state.trigger[CLEARED_AT] or None,
-            "before": before,
-            "after": {**before, "raised": False, "last_clear": at},
-        },
-        time=at,
-        at=at,
-    )
+        failures = {name: flow.failures for name, flow in self._flows.items() if flow.failures}
+        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures))), 1)
 
 
 _VERSION = 2
@@ -133,7 +122,7 @@ _STATE = msgspec.msgpack.Decoder(tuple[int, Any])
 def _decode(snapshot: bytes) -> State:
     version, state = _STATE.decode(zlib.decompress(snapshot))
     if version > _VERSION:
-        raise ValueError(f"flows' state has version {version}; this Sluice reads version {_VERSION} and older")
+        raise NewerStateError(f"flows' state has version {version}; this Sluice reads version {_VERSION} and older")
     if version == 1:
         return State({}, {}, _counts_of_version_1(state))
     return msgspec.convert(state, State)

@@ -25,7 +25,8 @@ class Slice(NamedTuple):
 
     `at` is the row's receive time and `clock` the journal's clock, both ns. `live` is false for a broker's backlog. `flush` asks for the
     counters only. `late` is flow and device of readings that are only to be counted. `offset` is the row's. `since`, of a backlog, is from
-    when on what it holds may be (epoch ns; 0: nobody knows).
+    when on what it holds may be (epoch ns; 0: nobody knows). `gone` are devices that have been silent for so long that they are forgotten.
+    `ahead` is by how much the true time may be ahead of `at` (ns; see `JournalClock`).
     """
 
     shard: int
@@ -38,3 +39,5 @@ class Slice(NamedTuple):
     late: Sequence[tuple[str, str]] = ()
     offset: int = 0
     since: int = 0
+    gone: Sequence[str] = ()
+    ahead: int = 0

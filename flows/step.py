@@ -18,6 +18,8 @@ class Step:
         self.effects: list[Effect] = []
         self.shards: Shards = {}
         self.number = 0
+        self.poisoned = ""
+        """Why the message under way is not to be read; empty where it is."""
 
     @property
     def room(self) -> int:

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from flows.row_order import RowOrder, RowPart
+from flows.snapshot_room import SnapshotRoom
+from gateway.disk import is_full
 from gateway.journal.bell import Bell
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, Progressed, WindowClosed
 from gateway.store.retention import Retention
+from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
+log = structlog.get_logger()
+
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """What keeps the store within its bounds while it is written.
+
+    `wait` waits a moment and tells whether to go on trying: not when the process is told to stop.
+    """
+
+    retention: Retention
+    shedding: Shedding
+    room: SnapshotRoom
+    wait: Callable[[], bool]
 
 
 class StorePartition(StatefulSinkPartition[RowPart, None]):
@@ -20,13 +42,13 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
     after each transaction.
 
     Delivery guarantee: exactly once in effect. Rows are written again after a crash, under the same ids, which the store ignores. Before
-    each snapshot the store is made durable, so that no snapshot is ever ahead of it.
+    each snapshot the store is made durable, so that no snapshot is ever ahead of it. A full disk stops the flows here, until there is room.
     """
 
-    def __init__(self, store: Store, bell: Bell, retention: Retention) -> None:
+    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep) -> None:
         self._store = store
         self._bell = bell
-        self._retention = retention
+        self._upkeep = upkeep
         self._order = RowOrder()
         self._at = 0
 
@@ -37,16 +59,39 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         effects = list(self._order.whole())
         if not effects:
             return
-        self._store.write(effects)
+        self._patiently(lambda: self._store.write(effects))
         self._at = max((effect.at for effect in effects if type(effect) is Progressed), default=self._at)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         if any(type(effect) in _URGENT for effect in effects):
             self._bell.ring()
+        self._patiently(lambda: self._upkeep.shedding.step(self._store))
 
     def snapshot(self) -> None:
         self._order.check_empty()  # a snapshot comes when all of its epoch has; what was held over it would be lost in a crash
-        self._retention.step(self._store, self._at)
+        self._patiently(self._settle)
+        self._patiently(self._upkeep.room.check)
+
+    def _settle(self) -> None:
+        self._upkeep.retention.step(self._store, self._at)
         self._store.sync()
+
+    def _patiently(self, call: Callable[[], None]) -> None:
+        """Call until it succeeds or the process is to stop; what fails for want of room changes nothing."""
+        waited = False
+        while True:
+            try:
+                call()
+            except Exception as error:
+                if not is_full(error) or not self._upkeep.wait():
+                    raise
+                if not waited:
+                    log.warning("the flows wait: the disk takes nothing more", error=str(error))
+                waited = True
+                self._upkeep.shedding.relieve(self._store)
+            else:
+                break
+        if waited:
+            log.info("the flows go on: there is room again")
 
     def close(self) -> None:
         self._store.close()
@@ -55,10 +100,10 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
 class StoreSink(FixedPartitionedSink[RowPart, None]):
     """The store as a Bytewax sink. One partition, fixed for good: SQLite has one writer."""
 
-    def __init__(self, store: Store, bell: Bell, retention: Retention) -> None:
+    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep) -> None:
         self._store = store
         self._bell = bell
-        self._retention = retention
+        self._upkeep = upkeep
 
     def list_parts(self) -> list[str]:
         return ["store"]
@@ -67,4 +112,4 @@ class StoreSink(FixedPartitionedSink[RowPart, None]):
         return 0
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> StorePartition:  # noqa: ARG002  Bytewax's signature
-        return StorePartition(self._store, self._bell, self._retention)
+        return StorePartition(self._store, self._bell, self._upkeep)

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from gateway.store.effects import Counted
 
+STRANGERS = 10_000
+"""Counters by device and stage from which on a device that has none yet gets none of its own, but for its readings."""
+MOST_SHED = 1_000
+"""Topics with a counter of what was shed of them; what is beyond counts together."""
+
 
 class Tally:
-    """Counters that only the source moves. Plain builtins go into the snapshot and come out of it."""
+    """Counters that only the source moves. Plain builtins go into the snapshot and come out of it.
+
+    Bounded: there are counters for each device that has readings, and for as many others as leave them below `STRANGERS`; the rest counts
+    together, as device "".
+    """
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
         state = state or {}
@@ -16,11 +26,26 @@ class Tally:
         self._totals: dict[str, int] = state.get("totals", {})
         self._moved: set[tuple[str, str, str]] = set()
         self._moved_totals: set[str] = set(self._totals)
+        self._shed = sum(key.startswith("link\x1f") for key in self._counts)
 
     def outcome(self, device: str, term: str) -> None:
         """Count a message, once."""
         self.total(term, 1)
-        self.count(device, term)
+        self.count(self.own(device), term)
+
+    def own(self, device: str) -> str:
+        """Give the name under which a device is counted, with or without readings."""
+        return device if len(self._counts) < STRANGERS or f"normalise\x1f{device}" in self._counts else ""
+
+    def shed(self, topic: str, count: int) -> None:
+        """Count messages of a topic that were dropped by a policy, before anyone read them."""
+        if f"link\x1f{topic}" not in self._counts:
+            if self._shed < MOST_SHED:
+                self._shed += 1
+            else:
+                topic = ""
+        self.total("shed", count)
+        self.count(topic, "shed", count, stage="link")
 
     def total(self, term: str, by: int) -> None:
         """Move how many messages there are with one outcome; `held` is the only one that goes down again."""
@@ -42,6 +67,17 @@ class Tally:
         """Give the devices' counters that have moved since the last call."""
         moved, self._moved = sorted(self._moved), set()
         return [Counted(stage, "", device, term, self._counts[f"{stage}\x1f{device}"][term]) for stage, device, term in moved]
+
+    def forget(self, devices: Iterable[str]) -> list[Counted]:
+        """Let devices' counters go to "", so that the sums stay; give those that are 0 now."""
+        zeros = []
+        for device in devices:
+            for stage in ("normalise", "select"):
+                for term, value in self._counts.pop(f"{stage}\x1f{device}", {}).items():
+                    self.count("", term, value, stage=stage)
+                    self._moved.discard((stage, device, term))
+                    zeros.append(Counted(stage, "", device, term, 0))
+        return zeros
 
     def snapshot(self) -> dict[str, Any]:
         return {"counts": self._counts, "totals": self._totals}

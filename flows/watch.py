@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 from time import sleep, time_ns
 from typing import Any
@@ -70,13 +71,18 @@ class Watch:
             self._next = None
             flows = [{"name": flow.name, "file": flow.file, "fingerprint": flow.fingerprint} for flow in self._runs.flows]
             self._state |= {"loaded": time_ns(), "version": self._state["version"] + 1, "flows": flows, "changes": changes.document()}
-            write_state(self._state_file, self._state)
+            self._save()
             if changes:
                 log.info(TAKEN, version=self._state["version"], **changes.words())
             else:
                 log.info("flows run", flows=[flow.name for flow in self._runs.flows])
             self._taken.set()
         return self._runs
+
+    def _save(self) -> None:
+        """Keep the state file; on a full disk it says later what it would say now."""
+        with suppress(OSError):
+            write_state(self._state_file, self._state)
 
     def _load(self) -> tuple[Loaded | None, list[Finding]]:
         """Read the folder, or give every finding."""
@@ -124,7 +130,7 @@ class Watch:
             self._switching.set()
             self._taken.wait()
         else:
-            write_state(self._state_file, self._state)
+            self._save()
             if mended:
                 log.info(MENDED)
 

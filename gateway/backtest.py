@@ -12,7 +12,7 @@ from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, C
 from gateway.store.outcomes import Published, group_text
 
 _WIDEST = 40
-_PLACES = ("windowed", "corrected", "late")
+_PLACES = ("windowed", "corrected", "late", "failed")
 
 
 class Sums:

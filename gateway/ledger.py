@@ -7,8 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-MESSAGE_TERMS = ("normalised", "ignored", "dead_letters", "duplicates")
-WINDOW_TERMS = ("windowed", "corrected", "late")
+MESSAGE_TERMS = ("normalised", "ignored", "dead_letters", "duplicates", "shed", "set_aside")
+"""What becomes of a message. `shed` was dropped by a policy of the config before it was journalled; of `set_aside` the journal has only the
+number left, since what held them was damaged, or was dropped before a state of the flows that had to begin anew."""
+WINDOW_TERMS = ("windowed", "corrected", "late", "failed")
 
 Counter = tuple[str, str, str, str, int]
 """Stage, scope, device, term, value: as the flows count them (`Counted`)."""
@@ -55,7 +57,8 @@ def balance(books: Books) -> Ledger:
 
     Between stages that run at once, what one has passed on and the next has not counted yet is `pending`; it is a flaw only at rest.
     What the next stage has counted beyond that is always one. Messages that are `held` for another (a birth) are pending too. `replayed` is
-    how many of those received, and read, were dead letters read again: each counts by its new outcome, and is no term of the sum.
+    how many of those received, and read, were dead letters read again: each counts by its new outcome, and is no term of the sum. Devices that
+    the flows have forgotten, silent for long where there was no room for new ones, are counted together, as device "".
 
     >>> balance(Books(3, 3, [("total", "", "", "normalised", 2)], {})).flaws
     ['journal → normalise: 3 messages were read and 2 accounted for']
@@ -104,10 +107,16 @@ def _flow_flaws(selected: Mapping[tuple[str, str], int], taken: Mapping[tuple[st
 
 
 def _store_flaws(by_device: Mapping[str, Mapping[str, int]], books: Books) -> Iterable[str]:
-    for device in sorted(by_device):
-        want, got = by_device[device].get("readings", 0) - by_device[device].get("retained", 0), books.stored.get(device, 0)
-        if got < want or (books.at_rest and got != want):
-            yield f"normalise → store, device {device}: {want:,} readings were passed on and {got:,} stored"
+    want = {device: counts.get("readings", 0) - counts.get("retained", 0) for device, counts in by_device.items()}
+    forgotten = want.pop("", 0)
+    more = 0
+    for device in sorted(want):
+        got = books.stored.get(device, 0)
+        more += max(0, got - want[device])
+        if got < want[device] or (books.at_rest and got > want[device] and not forgotten):
+            yield f"normalise → store, device {device}: {want[device]:,} readings were passed on and {got:,} stored"
+    if more < forgotten or (books.at_rest and forgotten and more > forgotten):
+        yield f"normalise → store, devices forgotten since: {forgotten:,} readings were passed on and {more:,} stored"
 
 
 def stuck(before: Ledger, after: Ledger) -> list[str]:

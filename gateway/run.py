@@ -5,45 +5,45 @@ from __future__ import annotations
 import argparse
 import asyncio
 import signal
+import sqlite3
 import sys
-from collections.abc import Coroutine, Iterator
+import threading
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
-from time import time_ns
+from time import monotonic, sleep
 from typing import Any
 
 import structlog
 
 from gateway import logs
-from gateway.commands.book import Book
-from gateway.commands.dispatcher import Dispatcher, dispatch
-from gateway.commands.profiles_in_use import ProfilesInUse
-from gateway.commands.reported import Reported
-from gateway.commands.safe import SafeStates
+from gateway.broker.embedded import speaks_mqtt5
 from gateway.config import CONFIG_STATE, LastGood
-from gateway.delivery.cursor import Cursor
-from gateway.delivery.delivery import Delivery
-from gateway.delivery.destination import Destination
-from gateway.delivery.mqtt import Mqtt
-from gateway.derived import CURSOR, Carrier
+from gateway.damage import is_damage, mark, named
+from gateway.errands import Errands, open_store
+from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
+from gateway.heartbeat import GATEWAY as HEART
+from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
 from gateway.journal.reader import newest_row
-from gateway.letters.mailbox import MAILBOX, Mailbox, carry
-from gateway.link.backoff import Backoff
+from gateway.keeper import ROOM_EVERY, keep_going, no_room, told
 from gateway.link.endpoint import Endpoint
-from gateway.link.link import Link, Subscription
+from gateway.link.link import Link
+from gateway.link.subscriptions import Subscription
 from gateway.settings import Settings
 from gateway.settings import load as load_settings
 from gateway.state_file import read_state, write_state
-from gateway.status import GATEWAY_STATE
+from gateway.status import CONNECTING, GATEWAY_STATE, status
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError, StoreError
+from gateway.store.schema import StoreError
+from gateway.vitals import Vitals
 
 log = structlog.get_logger()
 
-_STATE_EVERY = 1.0
+_STATE_EVERY, _BEAT_EVERY = 1.0, 0.25
+"""Seconds between two times that the state is written, and between looks at the threads and at the flows."""
 _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
@@ -64,18 +64,20 @@ class Gateway:
         self.endpoint = Endpoint.of(settings.broker, broker_url)
         journal = settings.journal
         directory = data / "journal" / "0"
+        offset, messages = _known_to_store(data)
         self._journal = Journal(
             directory,
             Bell(directory / "bell"),
             durability=journal.durability,
             keep=journal.keep,
             max_size=journal.max_size,
-            first=_unused_offset(data),
+            first=offset + 1,
+            total=messages,
         )
         newest = newest_row(directory)
         # The broker notices that a machine is gone after one and a half times the keep-alive.
-        self._away_since = newest.received + settings.broker.keepalive * 3 // 2 if newest else 0
-        self._link_state = "connecting"
+        away_since = newest.received + settings.broker.keepalive * 3 // 2 if newest else 0
+        self._link_state = CONNECTING
         self._link = Link(
             self.endpoint,
             self._journal,
@@ -85,10 +87,18 @@ class Gateway:
             state_file=data / "subscriptions.json",
             linger=journal.linger,
             payload_limit=settings.limits.payload,
+            longest_packet=settings.limits.longest_packet,
+            expiry=settings.broker.session,
+            rate=settings.limits.rate,
+            lag=settings.limits.lag,
+            mqtt5=not settings.broker.embedded or speaks_mqtt5(settings.broker.engine),
             on_state=self._note_link,
         )
-        self._store_bell = Bell(data / "store.bell")
-        self._woken: list[asyncio.Event] = []
+        self._errands = Errands(settings, data, self.endpoint, self._journal, away_since=away_since)
+        self._heartbeat = Heartbeat(data / HEART)
+        self._vitals = Vitals()
+        self._link_failure: BaseException | None = None
+        self._started = False
 
     def _note_link(self, state: str) -> None:
         if state != self._link_state:
@@ -102,122 +112,78 @@ class Gateway:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         loop.set_exception_handler(_say_once)
-        loop.add_reader(self._store_bell.fileno(), self._ring)
+        self._errands.listen()
+        threading.excepthook = self._note_thread
         self._link.start()
+        health = self._health()
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(part) for part in self._parts(stop)]
+                parts = {**self._errands.parts(), "watch": self._watch}
+                tasks = [group.create_task(keep_going(name, run)) for name, run in parts.items()]
+                tasks.append(group.create_task(self._beat()))
                 await stop.wait()
                 for task in tasks:
                     task.cancel()
         finally:
+            health.close()
             self._link.stop()
             self._journal.close()
-            self._save_state("stopped")
+            self._link_state, self._started = "stopped", True
+            self._save_state()
 
-    def _ring(self) -> None:
-        self._store_bell.drain()
-        for event in self._woken:
-            event.set()
+    def _health(self) -> ExitStack:
+        """Answer who asks how the gateway does, where that is wanted."""
+        stack = ExitStack()
+        if self._settings.health:
+            # Costs memory, so only who wants it pays.
+            from gateway.health.metrics import Metrics  # noqa: PLC0415
+            from gateway.health.server import HealthServer, Once  # noqa: PLC0415
 
-    def _wake_up(self) -> asyncio.Event:
-        self._woken.append(asyncio.Event())
-        return self._woken[-1]
+            metrics = Metrics(Once(partial(status, self._data), _STATE_EVERY))
+            stack.callback(HealthServer(self._settings.health.listen, self._vitals, metrics).close)
+        return stack
 
-    def _parts(self, stop: asyncio.Event) -> list[Coroutine[Any, Any, None]]:
-        return [
-            self._commands(),
-            self._replays(),
-            self._derived(),
-            self._watch(stop),
-            *(self._delivery(to).run() for to in self._destinations()),
-        ]
+    def _note_thread(self, failed: threading.ExceptHookArgs) -> None:
+        if failed.thread is self._link:
+            self._link_failure = failed.exc_value
+        threading.__excepthook__(failed)
 
-    def _destinations(self) -> Iterator[Destination]:
-        settings = self._settings
-        connect = partial(self.endpoint.client, f"{settings.client_id}-events")
-        yield Mqtt(connect, where=str(self.endpoint), site=settings.site, readings=settings.publish.readings)
-        if settings.influxdb:
-            # Costs 30 MB and 0.2 s, so only who wants it pays.
-            from gateway.delivery.influx import Influx, InfluxTarget  # noqa: PLC0415
-
-            influx = settings.influxdb
-            target = InfluxTarget(influx.url, influx.org, influx.bucket, influx.token)
-            yield Influx(target, site=settings.site, labels=influx.tags, batch=influx.batch)
-
-    def _delivery(self, destination: Destination) -> Delivery:
-        cursor = self._data / "delivery" / f"{destination.name}.db"
-        return Delivery(destination, store=self._data / "store.db", cursor=cursor, news=self._wake_up())
-
-    async def _reader(self) -> StoreReader:
-        """Open the store, which the flows make when they first start."""
-        while True:
-            try:
-                return StoreReader(self._data / "store.db")
-            except StoreAbsentError:
-                await asyncio.sleep(0.05)
-
-    async def _commands(self) -> None:
-        reader = await self._reader()
-        profiles = ProfilesInUse(self._data)
-        catalogue = profiles.catalogue()
-        reported, client_id = Reported(reader), self._settings.client_id
-        away_since = min(self._away_since, time_ns())
-        safe = SafeStates(
-            catalogue,
-            reported.address,
-            lambda name, will: self.endpoint.client(f"{client_id}-safe-{name}", will),
-            away_since=away_since,
-        )
-        book = Book(self._data / "commands.db")
-        dispatcher = Dispatcher(book, reported, catalogue, self._journal, safe=safe, renewed=profiles.renewed, flows=self._flows)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(safe.run())
-            # Ends first, when all is ended: nothing is commanded behind a safe state.
-            await dispatch(dispatcher, partial(self.endpoint.client, f"{client_id}-commands"), self._wake_up(), Backoff())
-
-    def _flows(self) -> set[str]:
-        """Give the names of the flows that run."""
-        return {flow["name"] for flow in read_state(self._data / CONFIG_STATE).get("flows", ())}
-
-    async def _replays(self) -> None:
-        """Hand the journal the dead letters that a person wants read again."""
-        mailbox, woken = Mailbox(self._data / MAILBOX), self._wake_up()
-        while True:
-            if carry(mailbox, self._journal):
-                await asyncio.sleep(0)  # the commands' turn, between two rows
-                continue
-            await woken.wait()
-            woken.clear()
-
-    async def _derived(self) -> None:
-        """Hand the journal the readings that flows derived."""
-        reader, woken = await self._reader(), self._wake_up()
-        carrier = Carrier(reader, Cursor(self._data / CURSOR), self._journal)
-        while True:
-            if carrier.step():
-                await asyncio.sleep(0)  # the commands' turn, between two rows
-                continue
-            await woken.wait()
-            woken.clear()
-
-    async def _watch(self, stop: asyncio.Event) -> None:
-        """Keep the state file, and the journal's ticks as slow as the flows allow; end the process when the link's thread is gone."""
-        reader = await self._reader()
-        config, hurry = None, 0
+    async def _beat(self) -> None:
+        """Keep the heartbeat and the state file; end the process when the link's thread is gone."""
+        saved = 0.0
         while True:
             if not self._link.is_alive():
-                stop.set()
-                raise RuntimeError("the link's thread ended")
-            hurry -= 1
-            if config != (config := read_state(self._data / CONFIG_STATE).get("loaded")):
-                hurry = _HURRY  # flows that are new or gone have something to say with the next tick
-            self._link.tick_every = _TICK_OPEN if hurry > 0 or reader.time_matters() else _TICK_QUIET
-            self._save_state(self._link_state)
-            await asyncio.sleep(_STATE_EVERY)
+                raise self._link_failure or RuntimeError("the link's thread ended")
+            self._vitals.turn(link=self._link_state, link_turned=self._link.turned, blocked=self._link.blocked)
+            if not self._vitals.stuck():
+                self._heartbeat.beat()
+            if monotonic() - saved >= _STATE_EVERY:
+                saved = monotonic()
+                self._save_state()
+            await asyncio.sleep(_BEAT_EVERY)
 
-    def _save_state(self, link: str) -> None:
-        write_state(self._data / GATEWAY_STATE, {"link": link})
+    async def _watch(self) -> None:
+        """Tell the link how far the flows have come, and keep the journal's ticks as slow as they allow."""
+        config, hurry, looked = None, 0, 0.0
+        with closing(await open_store(self._data)) as reader:
+            self._started = True
+            while True:
+                if progress := reader.progress():
+                    self._vitals.flows_at(progress.offset, self._journal.offset)
+                    self._link.note_progress(progress.messages, progress.at)
+                if monotonic() - looked >= _STATE_EVERY:
+                    looked, hurry = monotonic(), hurry - 1
+                    if config != (config := read_state(self._data / CONFIG_STATE).get("loaded")):
+                        hurry = _HURRY  # flows that are new or gone have something to say with the next tick
+                    self._link.tick_every = _TICK_OPEN if hurry > 0 or reader.time_matters() else _TICK_QUIET
+                await asyncio.sleep(_BEAT_EVERY)
+
+    def _save_state(self) -> None:
+        link = self._link
+        said = self._link_state if self._started else CONNECTING  # who waits for a connection wants to see what comes by it: the store
+        state = {"link": said, "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
+        with suppress(OSError):  # a full disk: the next time
+            write_state(self._data / GATEWAY_STATE, state)
 
 
 def _say_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
@@ -226,18 +192,21 @@ def _say_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.default_exception_handler(context)
 
 
-def _unused_offset(data: Path) -> int:
-    """Give an offset above all that the store knows: a journal that has to begin anew must not use one again, since readings' ids begin with it."""
+def _known_to_store(data: Path) -> tuple[int, int]:
+    """Give the newest offset, and how many messages there were up to it, that the store knows of.
+
+    A journal that has lost its end, or begins anew, must use no offset again, since readings' ids begin with it, and goes on counting.
+    """
     try:
         with StoreReader(data / "store.db") as reader:
             progress = reader.progress()
     except StoreError:
-        return 1
-    return progress.offset + 1 if progress else 1
+        return 0, 0
+    return (progress.offset, progress.messages) if progress else (0, 0)
 
 
 def main() -> int:
-    """Run the gateway process; a finding ends it with a sentence."""
+    """Run the gateway process; a finding ends it with a sentence, and so does what cannot be helped from within."""
     logs.configure()
     sys.setswitchinterval(_SWITCH)
     parser = argparse.ArgumentParser(prog="python -m gateway.run", description=__doc__)
@@ -248,12 +217,33 @@ def main() -> int:
     try:
         good = LastGood(options.data).path
         settings = load_settings(good if good.exists() else options.config, root=options.config)
-        gateway = Gateway(settings, options.data, options.broker_url)
+        asyncio.run(_gateway(settings, options.data, options.broker_url).serve())
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
-        return 2
-    asyncio.run(gateway.serve())
+        return CONFIG_ERROR
+    except Exception as error:  # noqa: BLE001  the supervisor begins with the process afresh
+        log.critical("the gateway cannot go on", error=told(error))
+        if not is_damage(error):
+            return 1
+        mark(options.data, named(error))
+        return DAMAGED
     return 0
+
+
+def _gateway(settings: Settings, data: Path, broker_url: str) -> Gateway:
+    """Make the gateway; on a full disk, as soon as there is room."""
+    heartbeat, said = Heartbeat(data / HEART), False
+    while True:
+        try:
+            return Gateway(settings, data, broker_url)
+        except (OSError, sqlite3.Error) as error:
+            if not no_room(error):
+                raise
+            if not said:
+                log.warning("the gateway waits for room", error=told(error))
+                said = True
+            heartbeat.beat()
+            sleep(ROOM_EVERY)
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ class Journal(Checked):
 
     durability: Literal["strict", "batched"] = Field(
         default="strict",
-        description="strict acknowledges a message once it is on the disk; batched may lose the last moments before a power cut.",
+        description="strict acknowledges a message once it is on the disk; batched may lose the last second before a power cut.",
     )
     linger: Duration = Field(default=0, description="How long a batch may wait for more messages; 50ms spares an SD card.")
     keep: PositiveDuration = Field(default=24 * 3_600 * SECOND, description="How far back the journal reaches, by time.")

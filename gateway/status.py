@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep, time_ns
 from typing import Any, TextIO
@@ -12,8 +14,12 @@ import msgspec
 
 from gateway.config import CONFIG_STATE, Folder, digest
 from gateway.delivery.state import read_state as read_delivery
+from gateway.disk import free
+from gateway.failures import failures_document
 from gateway.journal.reader import newest_row, total_at
+from gateway.journal.segment import Segment, segments
 from gateway.ledger import EMPTY, Books, Ledger, balance
+from gateway.set_aside import events
 from gateway.state_file import read_state
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreAbsentError, StoreError
@@ -21,6 +27,10 @@ from gateway.store.schema import StoreAbsentError, StoreError
 LOCK = "up.lock"
 UP_STATE = "up.json"
 GATEWAY_STATE = "gateway.json"
+CONNECTING = "connecting"
+"""What is said of a link that has not tried yet."""
+UNREADABLE = (StoreError, sqlite3.Error, OSError)
+"""What reading the data folder may raise where a file of it is damaged or the disk fails."""
 _GLANCE = 0.5
 """Seconds for which whoever only looks at the lock may keep an `up` from taking it."""
 _SETTLE = 2.0
@@ -49,7 +59,7 @@ def hold_lock(data: Path) -> TextIO:
                 raise
             sleep(_GLANCE / 50)
         else:
-            for state in (UP_STATE, CONFIG_STATE):
+            for state in (UP_STATE, CONFIG_STATE, GATEWAY_STATE):
                 (data / state).unlink(missing_ok=True)
             return lock
 
@@ -116,25 +126,65 @@ def read_books(data: Path, *, at_rest: bool) -> Books:
 def status(data: Path) -> dict[str, Any]:
     """Give the status document."""
     up = read_up(data)
-    document: dict[str, Any] = {"running": up is not None, **{k: v for k, v in (up or {}).items() if k != "processes"}}
-    document["link"] = read_state(data / GATEWAY_STATE).get("link", "connecting") if up else "stopped"
+    gateway = read_state(data / GATEWAY_STATE) if up else {}
+    document: dict[str, Any] = {"running": up is not None, **{k: v for k, v in (up or {}).items() if k not in {"processes", "reserve"}}}
+    document["link"] = gateway.get("link", CONNECTING) if up is not None else "stopped"
+    document["blocked"] = gateway.get("blocked", "")
+    document.setdefault("restarts", {})
+    document["set_aside"] = [dict(event) for event in events(data)]
+    document |= _books_document(data, at_rest=up is None)
+    document["journal"] = journal_document(data)
+    document["delivery"] = deliveries(data)
+    document["config"] = config_document(data) if up else {}
+    document["disk"] = disk_document(data, up or {})
+    processes = up.get("processes", {}) if up else {}
+    document["memory"], document["open_files"] = memories(processes), open_files(processes)
+    return document
+
+
+def _books_document(data: Path, *, at_rest: bool) -> dict[str, Any]:
+    document: dict[str, Any] = {}
     try:
-        document["ledger"] = read_ledger(data, at_rest=up is None).document()
+        document["ledger"] = read_ledger(data, at_rest=at_rest).document()
         with StoreReader(data / "store.db") as reader:
             counts, size = reader.counts(), reader.size()
             document["readings"] = counts.readings
             document["windows"] = counts.windows
             document["alerts"] = counts.alerts
             document["commands"] = counts.commands
-            document["store"] = {"points": size.points, "bytes": size.bytes}
-    except StoreError as error:
+            document["failures"] = failures_document(reader, document["ledger"]["flows"])
+            document["store"] = {"points": size.points, "bytes": size.bytes, "shed": reader.shed()}
+    except UNREADABLE as error:
         absent = isinstance(error, StoreAbsentError)
         document.setdefault("ledger", {**EMPTY.document(), "balanced": False, "flaws": [str(error)]})
         document["store"] = {"points": 0, "bytes": 0, **({} if absent else {"error": str(error)})}
-    document["delivery"] = deliveries(data)
-    document["config"] = config_document(data) if up else {}
-    document["memory"] = memories(up.get("processes", {})) if up else {}
     return document
+
+
+def journal_document(data: Path) -> dict[str, Any]:
+    """Give the journal's bytes, and when its oldest row came (epoch ns; None where there is none, or it cannot be read)."""
+    found = segments(data / "journal" / "0")
+    size, oldest = 0, None
+    for path in found:
+        for part in (path, path.with_name(f"{path.name}-wal")):
+            with suppress(OSError):  # dropped meanwhile, or without a log
+                size += part.stat().st_size
+    with suppress(*UNREADABLE):
+        if found:
+            segment = Segment(found[0])
+            try:
+                oldest = next((row.received for row in segment.after(0, 1)), None)
+            finally:
+                segment.close()
+    return {"bytes": size, "oldest": oldest}
+
+
+def disk_document(data: Path, up: Mapping[str, Any]) -> dict[str, int]:
+    """Give the bytes that are free on the disk of the data folder, and while Sluice runs how many are to stay free."""
+    reserve = {"reserve": int(up["reserve"])} if "reserve" in up else {}
+    with suppress(OSError):
+        return {"free": free(data), **reserve}
+    return reserve
 
 
 def config_document(data: Path) -> dict[str, Any]:
@@ -151,7 +201,7 @@ def deliveries(data: Path) -> dict[str, dict[str, Any]]:
     try:
         with StoreReader(data / "store.db") as reader:
             found = [read_delivery(path.stem, path, reader, now=time_ns()) for path in sorted((data / "delivery").glob("*.db"))]
-    except StoreError:
+    except UNREADABLE:
         return {}
     return {one.name: {k: v for k, v in msgspec.structs.asdict(one).items() if k not in {"name", "streams"}} for one in found}
 
@@ -168,3 +218,13 @@ def memory(pid: int) -> int:
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in rollup.splitlines() if line.startswith("Pss:")), 0)
+
+
+def open_files(processes: Mapping[str, int]) -> dict[str, int]:
+    """Give how many files each process has open, by name; 0 where it cannot be told."""
+    found = {}
+    for name, pid in processes.items():
+        found[name] = 0
+        with suppress(OSError):
+            found[name] = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+    return found

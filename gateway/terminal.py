@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import monotonic, time_ns
@@ -15,9 +16,12 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from gateway.failures import failure_lines
 from gateway.findings import Finding
 from gateway.ledger import Ledger
-from gateway.status import read_ledger
+from gateway.set_aside import events
+from gateway.state_file import read_state
+from gateway.status import CONNECTING, GATEWAY_STATE, UNREADABLE, read_ledger
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
 from gateway.store.outcomes import group_text
 from gateway.store.reader import StoreReader
@@ -33,6 +37,7 @@ _HOUSEKEEPING = frozenset(("online", "linkquality", "battery", "uptime_sec"))
 """Metrics that are shown only where a device has nothing better to say."""
 _WORTH_SAYING = frozenset(("config in effect", "config is sound again"))
 """Events of a process that are shown although all is well: someone waits for them."""
+STOPPING = "stopping"
 _PLAIN_EVERY = 5.0
 """Seconds between summaries where the output is no terminal."""
 
@@ -46,6 +51,7 @@ class Terminal:
         self._title = title
         self._reader: StoreReader | None = None
         self._seen = 0
+        self._first = True
         self._sent: dict[str, int] = {}
         self._trend: dict[tuple[str, str], deque[float]] = {}
         self._last: dict[tuple[str, str], WindowClosed] = {}
@@ -53,7 +59,10 @@ class Terminal:
         self._live: Live | None = None
         self._summed = monotonic()
         self._ledger: tuple[float, Ledger] | None = None
-        self.link = "connecting"
+        self._troubles = ""
+        self._complaint = ""
+        self.link = CONNECTING
+        self.restarts: Mapping[str, Mapping[str, Any]] = {}
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -64,8 +73,13 @@ class Terminal:
     def __exit__(self, *_: object) -> None:
         if self._live:
             self._live.stop()
-        if self._reader:
-            self._reader.close()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close the store, which may be another file at the next poll."""
+        reader, self._reader = self._reader, None
+        if reader:
+            reader.close()
 
     def say(self, text: str) -> None:
         """Print a line above the panel."""
@@ -83,20 +97,37 @@ class Terminal:
             self.say(f"{_clock(time_ns())}  [yellow]{part}[/]  {escape(str(entry.get('event')))}  [dim]{escape(more)}[/]")
 
     def poll(self) -> None:
-        """Show what is new."""
-        reader = self._open()
-        if reader is None:
-            return
+        """Show what is new. A store that cannot be read now is opened again the next time: it must not end what it is only to be shown of."""
+        state = read_state(self._data / GATEWAY_STATE)
+        if self.link != STOPPING:
+            self.link = state.get("link", CONNECTING)
+        try:
+            reader = self._open()
+            if reader is not None:
+                self._show(reader, state)
+        except UNREADABLE as error:
+            self.let_go()
+            self._complain(str(error))
+
+    def _show(self, reader: StoreReader, state: Mapping[str, Any]) -> None:
         for seq, effect in reader.effects_after(self._seen, 1000):
             self._seen = seq
             for line in self._lines(effect):
                 self.say(line)
         self._rate.append((monotonic(), reader.counts().readings["taken"]))
+        self._troubles = troubles(state, events(self._data), self.restarts)
         if self._live:
             self._live.update(self._panel(reader))
         elif monotonic() - self._summed > _PLAIN_EVERY:
             self._summed = monotonic()
             self.say(f"{_clock(time_ns())}  {self._summary(reader)}")
+        self._complaint = ""
+
+    def _complain(self, text: str) -> None:
+        """Say once what cannot be shown."""
+        if text != self._complaint:
+            self._complaint = text
+            self.say(f"{_clock(time_ns())}  [yellow]the store cannot be shown[/]  {escape(text)}")
 
     def _open(self) -> StoreReader | None:
         if self._reader is None:
@@ -104,7 +135,9 @@ class Terminal:
                 self._reader = StoreReader(self._data / "store.db")
             except StoreError:
                 return None
-            self._seen = self._reader.newest().effects
+            newest = self._reader.newest().effects
+            self._seen = newest if self._first else min(self._seen, newest)
+            self._first = False
         return self._reader
 
     def _lines(self, effect: object) -> list[str]:
@@ -203,7 +236,7 @@ class Terminal:
             f"[bold]{escape(self._title)}[/]  {escape(self.link)}  {rate:.0f} readings/s  windows {counts.windows['emitted']:,}"
             f"  alerts {alerts['raised']} raised {alerts['cleared']} cleared"
             f"  commands {commands['requested']} asked {commands['confirmed']} confirmed{_unconfirmed(commands)}\n"
-            f"{ledger_line(self._balance())}"
+            f"{ledger_line(self._balance())}{self._troubles and chr(10)}{self._troubles}"
         )
 
     def _balance(self) -> Ledger:
@@ -223,8 +256,26 @@ def ledger_line(ledger: Ledger) -> str:
     verdict = "[green]balanced ✓[/]" if ledger.balanced else f"[red]NOT BALANCED: {escape('; '.join(ledger.flaws))}[/]"
     return (
         f"[dim]ledger[/]  {m['received']:,} received{replays(m)} = {m['normalised']:,} normalised + {m['ignored']:,} ignored"
-        f" + {m['dead_letters']:,} dead letters + {m['duplicates']:,} duplicates + {m['pending']:,} pending  {verdict}"
+        f" + {m['dead_letters']:,} dead letters + {m['duplicates']:,} duplicates{losses(m)} + {m['pending']:,} pending  {verdict}"
     )
+
+
+def losses(messages: dict[str, int]) -> str:
+    """Say how many messages were shed by a policy, and of how many nothing but their number is left; nothing where none were."""
+    return "".join(f" + {messages[term]:,} {term.replace('_', ' ')}" for term in ("shed", "set_aside") if messages.get(term))
+
+
+def troubles(state: Mapping[str, Any], set_aside: Sequence[Mapping[str, Any]], restarts: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write in one line what is not as it should be: blocked, shed, set aside, started again; nothing where all is well.
+
+    >>> troubles({"blocked": "the disk is full", "shed": 3}, [], {})
+    '[yellow]trouble[/] blocked: the disk is full  3 messages shed'
+    """
+    said = [f"blocked: {escape(str(state['blocked']))}"] if state.get("blocked") else []
+    said += [f"{state['shed']:,} messages shed"] if state.get("shed") else []
+    said += [f"{len(set_aside)} set aside, the last {escape(str(set_aside[-1]['file']))}"] if set_aside else []
+    said += [f"{escape(part)} started again {one['count']}×: {escape(str(one['last']))}" for part, one in restarts.items()]
+    return f"[yellow]trouble[/] {'  '.join(said)}" if said else ""
 
 
 def replays(messages: dict[str, int]) -> str:
@@ -287,7 +338,8 @@ def status_text(document: dict[str, Any]) -> str:
     """Write the status document for people."""
     lines = [f"[bold]{'running' if document['running'] else 'not running'}[/]  link {escape(str(document['link']))}"]
     ledger = document["ledger"]
-    terms = " + ".join(f"{ledger[t]:,} {t.replace('_', ' ')}" for t in ("normalised", "ignored", "dead_letters", "duplicates", "pending"))
+    terms = " + ".join(f"{ledger[t]:,} {t.replace('_', ' ')}" for t in ("normalised", "ignored", "dead_letters", "duplicates"))
+    terms += f"{losses(ledger)} + {ledger['pending']:,} pending"
     lines.append(
         f"ledger    {ledger['received']:,} received{replays(ledger)} = {terms}  {'balanced' if ledger['balanced'] else '[red]NOT BALANCED[/]'}"
     )
@@ -297,9 +349,15 @@ def status_text(document: dict[str, Any]) -> str:
             lines.append(
                 f"{part:<10}" + "  ".join(f"{k} {v:,}" if isinstance(v, int) else escape(f"{k} {v}") for k, v in document[part].items())
             )
+    lines += failure_lines(document.get("failures", {}))
     for name, state in document["delivery"].items():
-        lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v)))
+        lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v and k != "findings")))
+        lines += [f"          [red]{escape(finding)}[/]" for finding in state["findings"]]
     lines += _config_lines(document["config"]) if document["config"] else []
+    if document["disk"]:
+        lines.append("disk      " + "  ".join(f"{name} {size / 2**20:,.0f} MB" for name, size in document["disk"].items()))
+    if trouble := troubles(document, document["set_aside"], document["restarts"]):
+        lines.append(trouble)
     if document["memory"]:
         lines.append("memory    " + "  ".join(f"{name} {size / 2**20:.0f} MB" for name, size in document["memory"].items()))
     return "\n".join(lines)

@@ -4,29 +4,37 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Thread
 from time import monotonic, sleep, time_ns
 from typing import Any
 
 import structlog
 from rich.console import Console
+from rich.markup import escape
 
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.config import LastGood
+from gateway.heartbeat import FLOWS, GATEWAY
+from gateway.mend import mend
+from gateway.notify import Notifier
+from gateway.part import Part
 from gateway.settings import Settings
-from gateway.state_file import read_state, write_state
-from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, memories, read_ledger, status
-from gateway.store.schema import StoreError, open_writer
-from gateway.supervisor import Part, Supervisor
-from gateway.terminal import Terminal, ledger_line
+from gateway.state_file import write_state
+from gateway.status import CONNECTING, UNREADABLE, UP_STATE, hold_lock, memories, read_ledger, status
+from gateway.supervisor import Supervisor
+from gateway.terminal import STOPPING, Terminal, ledger_line
 
 log = structlog.get_logger()
 
-_LOOK = 0.25
-"""Seconds between looks at the processes and the store."""
+_LOOK, _LOOK_AT_START = 0.25, 0.02
+"""Seconds between looks at the processes and the store; while they start, each waits for the one before."""
+_MENDING = 60.0
+"""Seconds more that systemd is asked for, again and again, while a damaged data folder is mended."""
 
 
 class StartError(Exception):
@@ -57,24 +65,28 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
     except OSError as error:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
     with lock, ExitStack() as ports:
-        _check_store(run.data)
-        LastGood(run.data).start(run.config)
+        service = Notifier()
+        mended = _mend_first(run.data, service)
+        _start_config(run)
+        _check_health(settings)
         ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
         url = broker.url if broker else settings.broker.url
         title = f"sluice · {settings.site} · {broker.engine if broker else 'broker'} {url.removeprefix('mqtt://')}"
         stop = _Stop(run.seconds)
         with Terminal(run.data, console, title=title) as terminal:
-            supervisor = Supervisor(_parts(run, settings, broker, url), hear=terminal.hear)
-            _greet(terminal, run, broker, settings)
+            supervisor = Supervisor(
+                _parts(run, settings, broker, url), hear=terminal.hear, mend=partial(_mend_beside, run.data, terminal, service)
+            )
+            _greet(terminal, run, broker, settings, mended)
             try:
-                supervisor.start()
-                ports.close()
-                _watch(supervisor, terminal, stop, run, lambda: _up(settings, url, supervisor))
+                noted = _Noted(run.data, {"site": settings.site, "broker": url, "started": time_ns(), "reserve": settings.disk.reserve})
+                _watch(supervisor, terminal, stop=stop, service=service, noted=noted, ports=ports)
             except ChildProcessError as error:
                 raise StartError(f"{error}; what it said stands above") from None
             finally:
-                terminal.link = "stopping"
+                terminal.link = STOPPING
+                service.stopping()
                 used = memories(supervisor.pids())
                 supervisor.stop()
                 terminal.poll()
@@ -83,15 +95,60 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
     return document
 
 
-def _check_store(data: Path) -> None:
-    """Bring an older store up to date, and refuse to start on one that cannot be read: no process could go on with it."""
-    store = data / "store.db"
-    if not store.exists():
-        return
+def _mend(data: Path, service: Notifier) -> list[str]:
+    """Set aside what is damaged in the data folder; give a sentence for each. It is done in a thread, so that systemd hears meanwhile that we turn."""
+    said: list[str] = []
+    failed: list[Exception] = []
+
+    def work() -> None:
+        try:
+            said.extend(mend(data))
+        except Exception as error:  # noqa: BLE001  raised again below, in the thread that waits
+            failed.append(error)
+
+    worker = Thread(target=work, name="mend", daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(_LOOK)
+        service.turn()
+        service.busy(_MENDING)
+    for error in failed:
+        raise error
+    return said
+
+
+def _mend_first(data: Path, service: Notifier) -> list[str]:
     try:
-        open_writer(store).close()
-    except StoreError as error:
-        raise StartError(f"{error}; move it away to start with an empty one (the journal is kept apart)") from None
+        return _mend(data, service)
+    except UNREADABLE as error:
+        raise StartError(str(error)) from error
+
+
+def _mend_beside(data: Path, terminal: Terminal, service: Notifier) -> None:
+    """Mend the data folder while the processes that work on it are stopped. Where that fails, they are started all the same, and tell."""
+    terminal.let_go()
+    try:
+        said = _mend(data, service)
+    except Exception as error:  # noqa: BLE001  whatever it is, the other processes are looked after
+        said = [f"the data folder could not be mended: {error}"]
+    for sentence in said:
+        terminal.say(escape(sentence))
+
+
+def _start_config(run: Run) -> None:
+    try:
+        LastGood(run.data).start(run.config)
+    except OSError as error:
+        raise StartError(f"{run.data}: the config cannot be copied there: {error.strerror}") from None
+
+
+def _check_health(settings: Settings) -> None:
+    """Say now that another program listens where the gateway is to be asked whether all is well."""
+    if settings.health is None:
+        return
+    listen = settings.health.listen
+    if answers(listen.host.strip("[]"), listen.port):
+        raise StartError(f"health.listen: port {listen.port} is taken: another program answers at {listen}")
 
 
 class _Stop:
@@ -116,18 +173,40 @@ class _Stop:
         return self.asked or (self._until is not None and monotonic() >= self._until)
 
 
-def _watch(supervisor: Supervisor, terminal: Terminal, stop: _Stop, run: Run, note: Callable[[], dict[str, Any]]) -> None:
-    """Look after the processes and show what happens, until it is over."""
-    noted: dict[str, Any] = {}
-    while True:
-        if noted.get("processes") != (now := note())["processes"]:
-            noted = now
-            write_state(run.data / UP_STATE, noted)
-        if stop.wait(_LOOK):
-            return
+class _Noted:
+    """What `up.json` says: what runs, and how often it was started again."""
+
+    def __init__(self, data: Path, constant: dict[str, Any]) -> None:
+        self._path = data / UP_STATE
+        self._constant = constant
+        self._written: dict[str, Any] = {}
+
+    def note(self, supervisor: Supervisor) -> None:
+        """Write it where it has changed; on a full disk, the next time."""
+        now = {**self._constant, "processes": supervisor.pids(), "restarts": supervisor.restarts()}
+        if now != self._written:
+            with suppress(OSError):
+                write_state(self._path, now)
+                self._written = now
+
+
+def _watch(supervisor: Supervisor, terminal: Terminal, *, stop: _Stop, service: Notifier, noted: _Noted, ports: ExitStack) -> None:
+    """Look after the processes and show what happens, until it is over. Ports are chosen when the first process listens."""
+    started, looked = False, 0.0
+    while not stop.wait(_LOOK if started else _LOOK_AT_START):
         supervisor.look()
-        terminal.link = read_state(run.data / GATEWAY_STATE).get("link", "connecting")
-        terminal.poll()
+        noted.note(supervisor)
+        service.turn()
+        if supervisor.parts[0].been_up:
+            ports.close()
+        started = started or supervisor.all_up()
+        if started and monotonic() - looked >= _LOOK:
+            looked = monotonic()
+            terminal.restarts = supervisor.restarts()
+            terminal.poll()
+            service.status(terminal.link)
+            if supervisor.all_up() and terminal.link != CONNECTING:
+                service.ready()
 
 
 def _embedded(run: Run, settings: Settings) -> EmbeddedBroker | None:
@@ -136,7 +215,12 @@ def _embedded(run: Run, settings: Settings) -> EmbeddedBroker | None:
         return None
     try:
         return plan(
-            run.data / "broker", engine=broker.engine, listen=str(broker.listen), username=broker.username, password=broker.password
+            run.data / "broker",
+            engine=broker.engine,
+            listen=str(broker.listen),
+            username=broker.username,
+            password=broker.password,
+            longest_packet=settings.limits.longest_packet,
         )
     except OSError as error:
         raise StartError(str(error)) from None
@@ -149,8 +233,9 @@ def _parts(run: Run, settings: Settings, broker: EmbeddedBroker | None, url: str
     if broker:
         host, port = broker.host, broker.port
         parts.append(Part("broker", broker.command, broker.environment, ready=lambda: answers(host, port)))
-    parts.append(Part("flows", [*python, "flows.run", *folders], grace=3.0))
-    parts.append(Part("gateway", [*python, "gateway.run", *folders, "--broker-url", url]))
+    flows, gateway = [*python, "flows.run", *folders], [*python, "gateway.run", *folders, "--broker-url", url]
+    parts.append(Part("flows", flows, grace=3.0, alive=run.data / FLOWS, keeps_data=True))
+    parts.append(Part("gateway", gateway, alive=run.data / GATEWAY, keeps_data=True))
     if run.scenario:
         parts.append(Part("simulator", [*python, "simulator.run", "--scenario", str(run.scenario), *_simulator_access(run, settings, url)]))
     return parts
@@ -164,11 +249,9 @@ def _simulator_access(run: Run, settings: Settings, url: str) -> Sequence[str]:
     return [*words, "--ca-file", str(broker.ca_file)] if broker.ca_file else words
 
 
-def _up(settings: Settings, url: str, supervisor: Supervisor) -> dict[str, Any]:
-    return {"site": settings.site, "broker": url, "started": time_ns(), "processes": supervisor.pids()}
-
-
-def _greet(terminal: Terminal, run: Run, broker: EmbeddedBroker | None, settings: Settings) -> None:
+def _greet(terminal: Terminal, run: Run, broker: EmbeddedBroker | None, settings: Settings, mended: Sequence[str]) -> None:
+    for sentence in mended:
+        terminal.say(escape(sentence))
     if broker is None:
         terminal.say(f"broker    {settings.broker.url}")
     else:
@@ -193,5 +276,8 @@ def _greet_embedded(terminal: Terminal, broker: EmbeddedBroker, settings: Settin
 
 
 def _say_goodbye(console: Console, run: Run) -> None:
-    console.print(ledger_line(read_ledger(run.data, at_rest=True)), highlight=False, soft_wrap=True)
+    try:
+        console.print(ledger_line(read_ledger(run.data, at_rest=True)), highlight=False, soft_wrap=True)
+    except UNREADABLE as error:
+        console.print(f"the ledger cannot be read: {error}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"stopped; `sluice up` on {run.data} goes on from here", highlight=False, soft_wrap=True)

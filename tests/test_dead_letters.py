@@ -90,7 +90,7 @@ def check(sluice, ids, times):
     end = (times[0] // LENGTH + 1) * LENGTH * 10**9
     assert windows(sluice) == {end: len(times)}
     assert [one["id"] for one in listed(sluice, "--state", "replayed")] == ids[:-1]
-    assert sluice.json("doctor") == {"healthy": True, "complaints": []}
+    assert sluice.json("doctor")["complaints"] == []
 
 
 def test_replay_after_a_fix_flows_as_if_it_had_arrived_then(plant, until):
@@ -124,7 +124,7 @@ def test_replay_after_a_fix_flows_as_if_it_had_arrived_then(plant, until):
         plant.json("dead-letters", "replay", str(ids[3]), code=1)
         until(lambda: status(plant.data)["ledger"]["duplicates"] == 3)
         until(lambda: sum(windows(plant).values()) == 3)
-        assert plant.json("doctor") == {"healthy": True, "complaints": []}
+        assert plant.json("doctor")["complaints"] == []
     check(plant, ids, times)
     ledger = plant.json("status", code=1)["ledger"]
     assert {term: ledger[term] for term in ("received", "normalised", "ignored", "dead_letters", "duplicates", "pending")} == {

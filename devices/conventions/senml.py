@@ -98,7 +98,7 @@ class Senml(Convention):
         if len(records) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a pack must hold at most {MOST_READINGS} records; got {len(records)}")
         said: list[Said] = []
-        base, at, received = NO_BASE, None, message.received
+        base, at = NO_BASE, None
         for index, record in enumerate(records):
             shape = (*record, *map(type, record.values()))
             form = self._forms.get(shape) or self._form(shape, record, index, message.topic)
@@ -112,9 +112,9 @@ class Senml(Convention):
             else:
                 device, path = _split(base.name, own or "", place.device)
             if later:
-                ts, source = _when(base.ns + _ns(later), received)
+                ts, source = _when(base.ns + _ns(later), message)
             else:
-                ts, source = at = at or _when(base.ns, received)
+                ts, source = at = at or _when(base.ns, message)
             unit = record.get("u")
             unit = base.unit if unit is None else unit_of(unit)
             if form.number:
@@ -271,12 +271,12 @@ def _ns(seconds: float) -> int:
     return round(seconds * 1e6) * 1000 if -_FAR < seconds < _FAR else int(seconds) * SECOND
 
 
-def _when(ns: int, received: int) -> tuple[int, TimeSource]:
+def _when(ns: int, message: Message) -> tuple[int, TimeSource]:
     if ns == 0:
-        return received, "received"
+        return message.received, "received"
     if ns >= MILLISECONDS * SECOND and (stamp := parse(ns // SECOND)):
         ns = stamp.ns
-    return settle(ns if ns >= RELATIVE * SECOND else received + ns, received)
+    return settle(ns if ns >= RELATIVE * SECOND else message.received + ns, message)
 
 
 def _sum(base: float | None, own: float | None) -> float:

@@ -251,13 +251,13 @@ class Tasmota(Convention):
         if epoch is not None:
             if stamp is not None and stamp.local:
                 self._learn(device, stamp.ns, epoch.ns)
-            return settle(epoch.ns, message.received)
+            return settle(epoch.ns, message)
         if stamp is None or not stamp.local:
             return self.when(stamp, message, device)
         offset = self._offset(device, stamp)
         if offset is None:
             return self.when(stamp, message, device)
-        return settle(stamp.ns - offset * SECOND, message.received, "learned-offset")
+        return settle(stamp.ns - offset * SECOND, message, "learned-offset")
 
     def _offset(self, device: str, stamp: Stamp) -> int | None:
         learned = self.learned.get(device)

@@ -43,10 +43,23 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin")
 
 
+def speaks_mqtt5(engine: str) -> bool:
+    """Tell whether the broker that `broker.engine` leads to speaks MQTT 5: amqtt does not."""
+    return engine == "mosquitto" or (engine == "auto" and find_mosquitto() is not None)
+
+
 def plan(
-    directory: Path, *, engine: str = "auto", listen: str = "127.0.0.1:1883", username: str | None = None, password: str | None = None
+    directory: Path,
+    *,
+    engine: str = "auto",
+    listen: str = "127.0.0.1:1883",
+    username: str | None = None,
+    password: str | None = None,
+    longest_packet: int = 2 * 2**20,
 ) -> EmbeddedBroker:
     """Choose the engine and a free port, and write what the engine reads. Nothing is started yet.
+
+    A client that sends a packet of more than `longest_packet` bytes is cut off by mosquitto.
 
     Raises:
         FileNotFoundError: mosquitto is wanted and not installed.
@@ -63,7 +76,7 @@ def plan(
     taken = int(wanted) not in (0, port)
     if mosquitto and engine in ("auto", "mosquitto"):
         config = directory / "mosquitto.conf"
-        config.write_text(_mosquitto_conf(directory, host, port, username, password))
+        config.write_text(_mosquitto_conf(directory, host, port, username=username, password=password, longest_packet=longest_packet))
         return EmbeddedBroker("mosquitto", host, port, [mosquitto, "-c", str(config)], {}, taken)
     command = [sys.executable, "-m", "gateway.broker.amqtt_broker", "--listen", f"{host}:{port}"]
     secret = {"SLUICE_EMBEDDED_USERNAME": username, "SLUICE_EMBEDDED_PASSWORD": password or ""} if username else {}
@@ -112,7 +125,7 @@ def speaks_mqtt(host: str, port: int) -> bool:
         return False
 
 
-def _mosquitto_conf(directory: Path, host: str, port: int, username: str | None, password: str | None) -> str:
+def _mosquitto_conf(directory: Path, host: str, port: int, *, username: str | None, password: str | None, longest_packet: int) -> str:
     """Write a configuration whose queues hold what comes while the gateway is away, and which outlives a restart (mosquitto.conf(5))."""
     lines = [
         f"listener {port} {host}",
@@ -125,6 +138,7 @@ def _mosquitto_conf(directory: Path, host: str, port: int, username: str | None,
         "max_inflight_messages 1000",
         "max_queued_messages 1000000",
         "max_queued_bytes 268435456",
+        f"max_packet_size {longest_packet}",
         "log_type error",
     ]
     if username:

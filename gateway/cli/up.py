@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from time import time_ns
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO, cast
 
 import typer
 
@@ -43,12 +44,14 @@ def up(
     console: Annotated[bool, typer.Option("--console/--no-console", help="The web console (this version has none yet).")] = True,
 ) -> None:
     """Run the gateway: broker if embedded, link, journal, flows, store, deliveries, commands. Ctrl-C ends it."""
+    from gateway.lossy_output import LossyOutput
     from gateway.settings import load
     from gateway.starter import starter
     from gateway.up import Run, StartError
     from gateway.up import up as run_up
 
     del console
+    sys.stderr = cast("TextIO", LossyOutput(sys.stderr))
     logs.configure()
     if demo is not None and not config.exists():
         config = starter()

@@ -12,6 +12,7 @@ import msgspec
 
 from devices.reading import Expected
 from gateway.commands.interlocks import Hold, Switched
+from gateway.damage import DamageError
 from gateway.store.effects import CommandFact, CommandRequested, CommandState
 
 _SCHEMA = """
@@ -126,6 +127,19 @@ class Book:
             (command, flow, device, msgspec.msgpack.encode(settings), within, retries, expires, asked),
         )
 
+    def recall(self, command: Command) -> bool:
+        """Enter a command as it stood, where the book has lost it; tell whether it had."""
+        fields = msgspec.structs.asdict(command)
+        fields |= {"settings": msgspec.msgpack.encode(command.settings), "expects": msgspec.msgpack.encode(command.expects)}
+        places = ", ".join(f":{name}" for name in fields)
+        with self._change():
+            return self._db.execute(f"INSERT OR IGNORE INTO commands ({_COLUMNS}) VALUES ({places})", fields).rowcount == 1  # noqa: S608
+
+    def go_on_from(self, seq: int) -> None:
+        """Look for commands only behind this effect of the store, unless the book knows better."""
+        with self._change():
+            self._db.execute("INSERT OR IGNORE INTO cursor VALUES (1, ?)", (seq,))
+
     def open(self) -> list[Command]:
         """List the commands that are waiting or under way, oldest first."""
         found = self._db.execute(f"SELECT {_COLUMNS} FROM commands WHERE state IN ('requested', 'sent') ORDER BY asked, rowid")  # noqa: S608
@@ -224,7 +238,10 @@ class Book:
 
     def facts(self) -> list[tuple[int, CommandFact]]:
         """List the facts that the journal does not have yet, in order."""
-        return [(number, _fact_of.decode(body)) for number, body in self._db.execute("SELECT number, body FROM facts ORDER BY number")]
+        try:
+            return [(number, _fact_of.decode(body)) for number, body in self._db.execute("SELECT number, body FROM facts ORDER BY number")]
+        except msgspec.DecodeError as error:
+            raise DamageError("commands.db", f"a fact cannot be decoded: {error}") from error
 
     def journalled(self, upto: int) -> None:
         """Forget facts that the journal has."""
@@ -247,6 +264,9 @@ def _fact(command: Command, state: CommandState, attempt: int, detail: str, now:
 
 def _command(row: Sequence[Any]) -> Command:
     fields = dict(zip(Command.__struct_fields__, row, strict=True))
-    fields["settings"] = _settings.decode(fields["settings"])
-    fields["expects"] = _expects.decode(fields["expects"])
+    try:
+        fields["settings"] = _settings.decode(fields["settings"])
+        fields["expects"] = _expects.decode(fields["expects"])
+    except msgspec.DecodeError as error:
+        raise DamageError("commands.db", f"command {fields['id']} cannot be decoded: {error}") from error
     return Command(**fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Container
+from functools import partial
 from time import time_ns
 from typing import Protocol
 
@@ -18,6 +19,7 @@ from gateway.commands.book import Book, Command
 from gateway.commands.reported import Devices
 from gateway.commands.safe import SafeStates, last_wanted
 from gateway.journal.journal import Journal
+from gateway.keeper import when_there_is_room
 from gateway.link.backoff import Backoff
 from gateway.store.effects import CommandRequested
 
@@ -220,16 +222,19 @@ def _same(said: Value, wanted: Value) -> bool:
 
 
 async def dispatch(dispatcher: Dispatcher, connect: Callable[[], aiomqtt.Client], woken: asyncio.Event, backoff: Backoff) -> None:
-    """Run the dispatcher for ever: on each wake-up, and when something is due; with a client while the broker can be reached."""
+    """Run the dispatcher for ever: on each wake-up, and when something is due; with a client while the broker can be reached.
+
+    A full disk or journal is waited for without giving up the connection: what can be sent is sent meanwhile.
+    """
     while True:
         try:
             async with connect() as client:
-                backoff.reset()
+                backoff.connected()
                 while True:
-                    await _rest(woken, await dispatcher.step(client))
+                    await _rest(woken, await when_there_is_room("commands", partial(dispatcher.step, client)))
         except aiomqtt.MqttError as error:
             log.warning("commands wait for the broker", error=str(error))
-            await dispatcher.step(None)
+            await when_there_is_room("commands", partial(dispatcher.step, None))
             await _rest(woken, backoff.delay())
 
 

@@ -152,7 +152,7 @@ class SafeStates:
                 client = self._connect(f"{quote(device, safe='')}-{number}", aiomqtt.Will(message.topic, message.payload, qos=1))
                 clients.append(await stack.enter_async_context(client))
                 client.timeout = _LAST_WORDS
-            backoff.reset()
+            backoff.connected()
             since = self._away.pop(device, None)
             if since is not None:
                 self._back.append(Back(device, self._settings(device), since))

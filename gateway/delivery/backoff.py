@@ -16,8 +16,8 @@ class Backoff:
     """
 
     first: float = 0.5
-    cap: float = 15.0
-    slow: float = 60.0
+    cap: float = 12.0
+    slow: float = 24.0
 
     def delay(self, failures: int, failure: NotNowError) -> float:
         """Give the seconds to wait after the failure, the `failures`-th in a row (from 1)."""

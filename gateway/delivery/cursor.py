@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -13,11 +14,13 @@ from gateway.store.positions import Positions
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError
 
-VERSION = 1
+VERSION = 2
+TAGS_SINCE = 2
+"""The schema that has `tag_values` and `tag_stops` (`gateway.delivery.label_tags`)."""
 MOST_DEAD = 10_000
 """Refused rows kept to look at; all are counted."""
 
-_DDL = f"""BEGIN IMMEDIATE;
+_DDL = """BEGIN IMMEDIATE;
 CREATE TABLE cursors(
   stream TEXT PRIMARY KEY, position INTEGER NOT NULL, mark TEXT NOT NULL, stable INTEGER NOT NULL, delivered INTEGER NOT NULL,
   dead INTEGER NOT NULL, skipped INTEGER NOT NULL);
@@ -25,6 +28,11 @@ CREATE TABLE dead_letters(
   n INTEGER PRIMARY KEY AUTOINCREMENT, stream TEXT NOT NULL, position INTEGER NOT NULL, id TEXT NOT NULL, reason TEXT NOT NULL,
   body TEXT NOT NULL, UNIQUE(stream, id));
 CREATE TABLE trouble(one INTEGER PRIMARY KEY CHECK(one = 1), error TEXT NOT NULL, alarm INTEGER NOT NULL);
+PRAGMA user_version=1;
+COMMIT;"""
+_TAGS = f"""BEGIN IMMEDIATE;
+CREATE TABLE tag_values(label TEXT NOT NULL, value INTEGER NOT NULL, PRIMARY KEY(label, value)) WITHOUT ROWID;
+CREATE TABLE tag_stops(label TEXT PRIMARY KEY, last INTEGER NOT NULL, most INTEGER NOT NULL);
 PRAGMA user_version={VERSION};
 COMMIT;"""
 
@@ -62,6 +70,8 @@ class Cursor:
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._connection.executescript(_DDL)
+            if version < VERSION:
+                self._connection.executescript(_TAGS)
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise StoreError(f"cursor {path}: cannot be opened: {error}") from error
@@ -74,7 +84,7 @@ class Cursor:
         self._connection.close()
 
     def align(self, reader: StoreReader, streams: Iterable[Stream], *, backfill: bool) -> None:
-        """Fit the cursor to the store and to the streams wanted. Call it once, before anything is delivered.
+        """Fit the cursor to the store and to the streams wanted. Call it before anything is delivered.
 
         A stream wanted for the first time starts at the oldest row, or (without `backfill`, in a file that is not new) at the newest.
         Never ahead of the store: what a power cut took from the store comes again, and is delivered again.
@@ -82,19 +92,24 @@ class Cursor:
         wanted = list(streams)
         newest = reader.newest()
         known = [stream for (stream,) in self._connection.execute("SELECT stream FROM cursors")]
-        self._connection.execute("BEGIN IMMEDIATE")
-        for stream in known:
-            if stream not in wanted:
-                self._connection.execute("DELETE FROM cursors WHERE stream = ?", (stream,))
-        for stream in wanted:
-            if stream not in known:
-                start = 0 if self._made or backfill else _of(newest, stream)
-                self._connection.execute("INSERT INTO cursors VALUES(?, ?, '', ?, 0, 0, 0)", (stream, start, start))
-                if start:
-                    self._rebase(reader, stream, start, skip=True)
-            else:
-                self._rewind(reader, stream, _of(newest, stream))
-        self._connection.execute("COMMIT")
+        with self._transaction():
+            for stream in known:
+                if stream not in wanted:
+                    self._connection.execute("DELETE FROM cursors WHERE stream = ?", (stream,))
+            for stream in wanted:
+                if stream not in known:
+                    start = 0 if self._made or backfill else _of(newest, stream)
+                    self._connection.execute("INSERT INTO cursors VALUES(?, ?, '', ?, 0, 0, 0)", (stream, start, start))
+                    if start:
+                        self._rebase(reader, stream, start, skip=True)
+                else:
+                    self._rewind(reader, stream, _of(newest, stream))
+
+    def begin(self, reader: StoreReader, stream: Stream, position: int) -> None:
+        """Let a stream that the file does not have begin behind a row; what lies before it counts as passed over."""
+        with self._transaction():
+            self._connection.execute("INSERT INTO cursors VALUES(?, ?, '', ?, 0, 0, 0)", (stream, position, position))
+            self._rebase(reader, stream, position, skip=True)
 
     def position(self, stream: Stream) -> int:
         (position,) = self._connection.execute("SELECT position FROM cursors WHERE stream = ?", (stream,)).fetchone()
@@ -107,19 +122,18 @@ class Cursor:
 
         `mark` is the id of the row at the position, `stable` the highest position that a power cut cannot take from the store.
         """
-        self._connection.execute("BEGIN IMMEDIATE")
         rows = [(one.stream, one.position, one.id, one.reason, one.body) for one in refused]
         dead = 0
-        if rows:
-            insert = "INSERT OR IGNORE INTO dead_letters(stream, position, id, reason, body) VALUES(?, ?, ?, ?, ?)"
-            dead = self._connection.executemany(insert, rows).rowcount
-            self._connection.execute("DELETE FROM dead_letters WHERE n <= (SELECT max(n) FROM dead_letters) - ?", (MOST_DEAD,))
-        self._connection.execute(
-            "UPDATE cursors SET position = ?, mark = ?, stable = ?, delivered = delivered + ?, dead = dead + ?, skipped = skipped + ?"
-            " WHERE stream = ?",
-            (position, mark, min(stable, position), taken, dead, skipped, stream),
-        )
-        self._connection.execute("COMMIT")
+        with self._transaction():
+            if rows:
+                insert = "INSERT OR IGNORE INTO dead_letters(stream, position, id, reason, body) VALUES(?, ?, ?, ?, ?)"
+                dead = self._connection.executemany(insert, rows).rowcount
+                self._connection.execute("DELETE FROM dead_letters WHERE n <= (SELECT max(n) FROM dead_letters) - ?", (MOST_DEAD,))
+            self._connection.execute(
+                "UPDATE cursors SET position = ?, mark = ?, stable = ?, delivered = delivered + ?, dead = dead + ?, skipped = skipped + ?"
+                " WHERE stream = ?",
+                (position, mark, min(stable, position), taken, dead, skipped, stream),
+            )
 
     def note(self, error: str, *, alarm: bool = False) -> None:
         """Keep what goes wrong now, for `status`; "" when nothing does."""
@@ -129,6 +143,18 @@ class Cursor:
         """Give the newest refused rows, the newest first."""
         query = "SELECT stream, position, id, reason, body FROM dead_letters ORDER BY n DESC LIMIT ?"
         return [DeadRow(*row) for row in self._connection.execute(query, (newest,))]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Write all of it or, where the disk does not take it, nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:  # a full disk may have rolled it back already
+                self._connection.execute("ROLLBACK")
+            raise
 
     def _rewind(self, reader: StoreReader, stream: Stream, newest: int) -> None:
         """Go back where the store is not what it was when these rows were delivered.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -16,12 +17,18 @@ from gateway.delivery.cursor import Cursor, DeadRow
 from gateway.delivery.destination import Destination, NotNowError, Refused, Row, Stream
 from gateway.delivery.state import DeliveryState, read_state
 from gateway.delivery.thread import Worker
-from gateway.store.effects import Derived
+from gateway.disk import is_full
+from gateway.store.effects import Derived, Failed
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError
+from gateway.store.schema import StoreAbsentError, StoreError
 
 LONGEST_BODY = 65_536
 """Characters of a refused row that are kept with its reason; the row itself stays in the store until it is pruned."""
+
+DISK = 0.5
+"""Seconds between two tries on a full disk."""
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -36,13 +43,16 @@ class _Batch(NamedTuple):
     mark: str
     stable: int
     skipped: int = 0
+    full: bool = False
+    """There may be more at once."""
 
 
 class Delivery:
     """One destination's delivery: at least once, in the order of the store, effects ahead of any backlog of readings.
 
     The cursor moves when the destination has taken a batch, so a crash in between sends that batch again. A refused row is kept in the
-    cursor file with the reason, and the others go on. Reading the store is done in a thread.
+    cursor file with the reason, and the others go on. Reading the store is done in a thread. While the disk takes nothing, delivery waits
+    where it is: no row is passed over, and none is sent again for it.
     """
 
     def __init__(
@@ -66,7 +76,7 @@ class Delivery:
         self._reader: StoreReader | None = None
         self._cursor: Cursor | None = None
         self._failures = 0
-        self._error = ""
+        self._error, self._noted = "", False
         self._sent = 0.0
         self._ended = False
 
@@ -77,7 +87,7 @@ class Delivery:
     async def run(self) -> None:
         """Deliver until cancelled. Raises StoreError where the store or the cursor file cannot be used."""
         try:
-            while not await self._thread.run(self._open):
+            while not await self._disk(self._open):
                 await self._rest()
             streams: list[Stream] = [stream for stream in ("effects", "readings") if stream in self._destination.streams]
             while True:
@@ -106,18 +116,18 @@ class Delivery:
 
     async def _step(self, stream: Stream) -> bool:
         """Deliver the next batch of a stream; tells whether there may be more at once. Raises NotNowError."""
-        batch = await self._thread.run(lambda: self._read(stream))
+        batch = await self._disk(lambda: self._read(stream))
         if not batch.mark:
             return False
         refused: list[Refused] = []
         if batch.rows:
             self._sent = monotonic()
             refused = await self._destination.send(batch.rows)
-        await self._thread.run(lambda: self._advance(batch, refused))
+        await self._disk(lambda: self._advance(batch, refused))
         if self._failures:
             log.info("delivery goes on", destination=self.name, after_failures=self._failures)
-            self._failures = 0
-        return len(batch.rows) + batch.skipped == self._destination.batch
+            self._failures, self._error = 0, ""
+        return batch.full
 
     async def _wait_out(self, failure: NotNowError) -> None:
         self._failures += 1
@@ -125,8 +135,34 @@ class Delivery:
             self._error = failure.reason
             say = log.error if failure.alarm else log.warning
             say("delivery waits", destination=self.name, error=failure.reason, needs_help=failure.alarm)
-            await self._thread.run(lambda: self._note(failure.reason, alarm=failure.alarm))
-        await asyncio.sleep(self._backoff.delay(self._failures, failure))
+            await self._disk(lambda: self._note(failure.reason, alarm=failure.alarm))
+        await self._pause(self._backoff.delay(self._failures, failure), failure.mended)
+
+    async def _pause(self, seconds: float, mended: Callable[[], bool] | None) -> None:
+        """Wait; where a person may mend it, look at each `poll` whether one has."""
+        end = monotonic() + seconds
+        while (left := end - monotonic()) > 0:
+            await asyncio.sleep(left if mended is None else min(left, self._poll))
+            if mended is not None and await self._thread.run(mended):
+                return
+
+    async def _disk(self, call: Callable[[], T]) -> T:
+        """Give what a call gives in the thread; while the disk is full or fails, wait and call again: what failed has changed nothing."""
+        waited = False
+        while True:
+            try:
+                result = await self._thread.run(call)
+            except (OSError, sqlite3.Error, StoreError) as error:
+                if not is_full(error):
+                    raise
+                if not waited:
+                    log.warning("delivery waits for the disk", destination=self.name, error=str(error))
+                waited = True
+                await asyncio.sleep(DISK)
+            else:
+                if waited:
+                    log.info("delivery goes on", destination=self.name)
+                return result
 
     async def _rest(self) -> None:
         """Wait for news; and for the destination's `linger`, so that batches fill."""
@@ -142,10 +178,10 @@ class Delivery:
 
     def _open(self) -> bool:
         try:
-            self._reader = StoreReader(self._store)
+            self._reader = self._reader or StoreReader(self._store)
         except StoreAbsentError:
             return False
-        self._cursor = Cursor(self._cursor_path)
+        self._cursor = self._cursor or Cursor(self._cursor_path)
         self._cursor.align(self._reader, self._destination.streams, backfill=self._destination.backfill)
         self._cursor.note("")
         return True
@@ -161,13 +197,21 @@ class Delivery:
         position, limit = cursor.position(stream), self._destination.batch
         if stream == "readings":
             readings = reader.readings_after(position, limit)
-            mark = str(readings[-1].id) if readings else ""
-            return _Batch(stream, readings, [one.id for one in readings], readings[-1].id if readings else position, mark, position)
+            last, mark = (readings[-1].id, str(readings[-1].id)) if readings else (position, "")
+            return _Batch(stream, readings, [one.id for one in readings], last, mark, position, full=len(readings) == limit)
         found = reader.effects_after(position, limit)
         last, mark = (found[-1][0], found[-1][1].id) if found else (position, "")
-        rows = [(seq, row) for seq, row in found if not isinstance(row, Derived)]
-        skipped = len(found) - len(rows)
-        return _Batch(stream, [row for _, row in rows], [seq for seq, _ in rows], last, mark, reader.synced(), skipped)
+        rows = [(seq, row) for seq, row in found if not isinstance(row, Derived | Failed)]
+        return _Batch(
+            stream,
+            [row for _, row in rows],
+            [seq for seq, _ in rows],
+            last,
+            mark,
+            reader.synced(),
+            skipped=len(found) - len(rows),
+            full=len(found) == limit,
+        )
 
     def _advance(self, batch: _Batch, refused: Sequence[Refused]) -> None:
         _, cursor = self._opened()
@@ -183,12 +227,13 @@ class Delivery:
             refused=dead,
             skipped=batch.skipped,
         )
-        if self._error:
-            self._error = ""
+        if self._noted:
             cursor.note("")
+            self._noted = False
 
     def _note(self, error: str, *, alarm: bool) -> None:
         self._opened()[1].note(error, alarm=alarm)
+        self._noted = True
 
     def _state(self) -> DeliveryState | None:
         if self._reader is None:

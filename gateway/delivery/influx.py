@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import sqlite3
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 import urllib3
 from influxdb_client.client.influxdb_client import InfluxDBClient
-from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.rest import ApiException
+from influxdb_client.service.write_service import WriteService
 
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
+from gateway.delivery.label_tags import LabelTags, TagMemory
 from gateway.delivery.lines import Lines, UnwritableError
 from gateway.delivery.thread import Worker
 
 LONGEST_RETRY_AFTER = 3600.0
+SLOWEST = 10_000
+"""Bytes a second of a line that is slow and not dead: a request may take that long to send."""
+FEWEST = 50
+"""Rows in a batch at least, however slow the server."""
 _DATA_IS_WRONG = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
 _COME_BACK = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _LINE = re.compile(r"\bline (\d+)\b", re.IGNORECASE)
@@ -28,13 +36,14 @@ _LINE = re.compile(r"\bline (\d+)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class InfluxTarget:
-    """Where to write. `timeout` is in seconds and for one request."""
+    """Where to write, and how long (s) to wait for a connection and for an answer. `token` reads the token: it may change at any time."""
 
     url: str
     org: str
     bucket: str
-    token: str
+    token: Callable[[], str]
     ca_file: str | None = None
+    connect_timeout: float = 5.0
     timeout: float = 30.0
     gzip: bool = False
 
@@ -56,28 +65,24 @@ class Influx:
     """Writes rows as points, at least once: a point written again has the same series and time and overwrites itself.
 
     A part that the server rejects (400, 422) is taken apart until the bad lines stand alone; those are refused, the rest is written. 413
-    halves. 401, 403 and 404 are for a person to mend: nothing is dropped. 429 and 503 wait as long as Retry-After says. No answer, or one
-    that got lost, means: again.
+    halves. 401, 403, 404 and what no InfluxDB says are for a person to mend: nothing is dropped, and the token is read anew. 429 and 503
+    wait as long as Retry-After says. No answer, or one that got lost, means: again, and fewer rows at a time until answers come quickly.
     """
 
     name = "influxdb"
     streams: tuple[Stream, ...] = ("effects", "readings")
     backfill = True
 
-    def __init__(self, target: InfluxTarget, *, site: str, labels: Sequence[str] = (), batch: int = 5_000, linger: float = 1.0) -> None:
-        """Connect to nothing yet. `labels` are those that readings carry as tags."""
+    def __init__(self, target: InfluxTarget, *, site: str, tags: LabelTags, cursor: Path, batch: int = 5_000, linger: float = 1.0) -> None:
+        """Connect to nothing yet. `tags` are the labels that readings carry as tags; `cursor` is the file to remember them in."""
         self.batch, self.linger = batch, linger
+        self._most = batch
         self._target = target
-        self._lines = Lines(site, labels=labels)
-        self._client = InfluxDBClient(
-            target.url,
-            target.token,
-            org=target.org,
-            timeout=round(target.timeout * 1000),
-            enable_gzip=target.gzip,
-            ssl_ca_cert=target.ca_file,
-        )
-        self._api = self._client.write_api(write_options=SYNCHRONOUS)
+        self._tags, self._cursor = tags, cursor
+        self._lines = Lines(site, tags)
+        self._memory: TagMemory | None = None
+        self._token: str | None = None
+        self._client: InfluxDBClient | None = None
         self._thread = Worker(f"{self.name}-requests")
 
     async def send(self, rows: Sequence[Row]) -> list[Refused]:
@@ -85,9 +90,10 @@ class Influx:
 
     async def close(self) -> None:
         self._thread.close()
-        self._client.close()  # type: ignore[no-untyped-call]
+        self._disconnect()
 
     def _send(self, rows: Sequence[Row]) -> list[Refused]:
+        self._recall()
         numbered: list[_Numbered] = []
         refused: list[Refused] = []
         for place, row in enumerate(rows):
@@ -95,8 +101,25 @@ class Influx:
                 numbered.append(_Numbered(place, self._lines.line(row)))
             except UnwritableError as error:
                 refused.append(Refused(place, str(error)))
+        self._remember()
         refused += self._write(numbered)
         return sorted(refused)
+
+    def _recall(self) -> None:
+        """Recall the tags before the first line is made."""
+        if self._memory is None:
+            try:
+                self._memory = TagMemory(self._cursor, self._tags)
+            except sqlite3.OperationalError as error:
+                raise NotNowError(f"{self._cursor}: {error}") from error
+
+    def _remember(self) -> None:
+        """Keep the tags before a line goes out that was made by them."""
+        assert self._memory is not None
+        try:
+            self._memory.keep()
+        except sqlite3.OperationalError as error:
+            raise NotNowError(f"{self._cursor}: {error}") from error
 
     def _write(self, numbered: list[_Numbered]) -> list[Refused]:
         """Write all lines; gives those that the server rejects when they stand alone.
@@ -129,13 +152,73 @@ class Influx:
     def _post(self, part: Sequence[_Numbered]) -> _Rejected | None:
         """Write one part in one request; gives why the server rejects it, None when it has it. Raises NotNowError."""
         body = "\n".join(one.line for one in part).encode()
+        begun = monotonic()
         try:
-            self._api.write(self._target.bucket, self._target.org, body, "ns")  # type: ignore[arg-type]  # the client's own type is a bag of strings
+            status = self._request(body)
         except ApiException as error:
             return self._judge(error)
         except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
+            self._pace(monotonic() - begun, failed=True)
             raise NotNowError(f"{self._target.url}: {_short(str(error))}") from error
+        if status != HTTPStatus.NO_CONTENT:  # some other server between us and InfluxDB, such as a login page
+            raise self._alarm(f"the answer must be 204; got {status}")
+        self._pace(monotonic() - begun, failed=False)
         return None
+
+    def _request(self, body: bytes) -> int:
+        """Write a body of lines; gives the status of the answer. Raises ApiException for those of 300 and more."""
+        target = self._target
+        sending = max(target.connect_timeout, len(body) / SLOWEST)  # urllib3 has one limit for connecting and for sending
+        service = WriteService(self._connected().api_client)  # type: ignore[no-untyped-call]
+        answer = service.post_write_with_http_info(  # type: ignore[no-untyped-call]
+            target.org,
+            target.bucket,
+            body,
+            precision="ns",
+            content_type="text/plain; charset=utf-8",
+            _request_timeout=(round(sending * 1000), round(target.timeout * 1000)),
+        )
+        return int(answer[1])
+
+    def _pace(self, took: float, *, failed: bool) -> None:
+        """Send fewer rows at a time to who cannot take them in time, and more again once answers come quickly."""
+        if failed and took >= min(self._target.connect_timeout, self._target.timeout) / 2:
+            self.batch = max(self.batch // 2, min(FEWEST, self._most))
+        elif not failed and took < self._target.timeout / 8:
+            self.batch = min(self.batch * 2, self._most)
+
+    def _connected(self) -> InfluxDBClient:
+        if self._client is None:
+            target, token = self._target, self._read_token()
+            self._client = InfluxDBClient(target.url, token, org=target.org, enable_gzip=target.gzip, ssl_ca_cert=target.ca_file)
+        return self._client
+
+    def _disconnect(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()  # type: ignore[no-untyped-call]
+
+    def _read_token(self) -> str:
+        self._token = None
+        try:
+            self._token = token = self._target.token()
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._alarm(f"influxdb.token_file cannot be read: {error}") from error
+        if not (token.isascii() and token.isprintable()):
+            raise self._alarm("influxdb.token_file must hold a token of printable ASCII characters; got others")
+        return token
+
+    def _alarm(self, reason: str) -> NotNowError:
+        """Give the error for what a person must mend; the next request begins anew, with the token as it is by then."""
+        self._disconnect()
+        used = self._token
+        return NotNowError(f"{self._target.url}: {reason}", alarm=True, mended=lambda: self._token_is_new(used))
+
+    def _token_is_new(self, used: str | None) -> bool:
+        try:
+            return self._target.token() != used
+        except (OSError, UnicodeDecodeError):
+            return False
 
     def _judge(self, error: ApiException) -> _Rejected:
         """Give what a failed answer says of the data; raises NotNowError where it says nothing of it."""
@@ -148,7 +231,7 @@ class Influx:
             return _Rejected(reason)
         if status in _COME_BACK or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise NotNowError(f"{self._target.url}: {reason}", retry_after=_retry_after(error)) from error
-        raise NotNowError(f"{self._target.url}: {reason} (check url, org, bucket and token)", alarm=True) from error
+        raise self._alarm(f"{reason} (check url, org, bucket and token)") from error
 
 
 def _answer(error: ApiException) -> dict[str, Any]:

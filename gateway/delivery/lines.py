@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
 from devices.reading import Value
 from gateway.delivery.destination import Row
+from gateway.delivery.label_tags import LabelTags
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Group, ReadingKept, WindowClosed
 from gateway.store.outcomes import group_text
 
@@ -57,11 +59,11 @@ def decoded(name: str) -> str:
 
 
 class Lines:
-    """Writes rows as lines. `labels` are the names of those that readings carry as tags, beside device, channel and site."""
+    """Writes rows as lines. `tags` are the labels that readings carry as tags, beside device, channel and site."""
 
-    def __init__(self, site: str, *, labels: Sequence[str] = ()) -> None:
+    def __init__(self, site: str, tags: LabelTags) -> None:
         self._site = site
-        self._labels = tuple(labels)
+        self._tags = tags
         self._heads: dict[tuple[str, ...], str] = {}
 
     def line(self, row: Row) -> str:
@@ -78,15 +80,24 @@ class Lines:
 
     def _reading(self, kept: ReadingKept) -> str:
         reading = kept.reading
-        labels = [reading.labels.get(name, "") for name in self._labels]
+        labels = self._tags.of(reading.labels, kept.id)
         key = (reading.metric, reading.device, reading.channel, *labels)
         head = self._heads.get(key)
         if head is None:
-            if len(self._heads) >= CACHED:
-                self._heads.clear()
-            tags = {"device": reading.device, "site": self._site, "channel": reading.channel}
-            head = self._heads[key] = _head(reading.metric, tags, zip(self._labels, labels, strict=True))
+            head = self._new_head(kept)
         return f"{head} {_field('value', reading.value, 'text')} {reading.ts}"
+
+    def _new_head(self, kept: ReadingKept) -> str:
+        """Make the head of the lines of a series, with labels that it had not before."""
+        if len(self._heads) >= CACHED:
+            self._heads.clear()
+        reading = kept.reading
+        self._tags.count(reading.labels, kept.id)
+        labels = self._tags.of(reading.labels, kept.id)
+        tags = {"device": reading.device, "site": self._site, "channel": reading.channel}
+        head = _head(reading.metric, tags, zip(self._tags.names, labels, strict=True))
+        self._heads[reading.metric, reading.device, reading.channel, *labels] = head
+        return head
 
     def _window(self, window: WindowClosed) -> str:
         fields = [_field(name, value, f"{name}_text") for name, value in window.values.items() if value is not None and name != "revision"]
@@ -138,18 +149,23 @@ def _tag(text: str) -> str:
     return _SPECIAL.sub(r"\\\g<0>", encoded(text))
 
 
+@lru_cache(maxsize=1024)
+def _field_name(name: str) -> str:
+    return _tag(name)
+
+
 def _field(name: str, value: Value, text_name: str = "text") -> str:
     """Give a field: numbers always as floats, booleans as 0 and 1, text under its own name, so that a field never changes its type."""
     if isinstance(value, str):
         escaped = value.translate(_TEXT)
         if len(value) > LONGEST_TEXT or len(escaped.encode()) > LONGEST_TEXT:
             raise UnwritableError(f"field {text_name}: text must be at most {LONGEST_TEXT} bytes; got {len(escaped.encode())}")
-        return f'{_tag(text_name)}="{escaped}"'
+        return f'{_field_name(text_name)}="{escaped}"'
     if isinstance(value, int):
-        return f"{_tag(name)}={_integer(name, value)}"
+        return f"{_field_name(name)}={_integer(name, value)}"
     if not math.isfinite(value):
         raise UnwritableError(f"field {name}: must be a finite number; got {value}")
-    return f"{_tag(name)}={value!r}"
+    return f"{_field_name(name)}={value!r}"
 
 
 def _integer(name: str, value: int) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
-from aiomqtt import Client, MqttError
+from aiomqtt import Client, MqttCodeError, MqttError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.delivery.cloudevents import body, event
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
@@ -18,6 +19,8 @@ from gateway.events.event import CONTENT_TYPE, Event, attributes
 from gateway.link.lost import until_lost
 
 LONGEST_TOPIC = 65_535
+_UNWELCOME = frozenset({133, 134, 135, 138})
+"""Reason codes of CONNACK for a client identifier, name or password that the broker does not take (MQTT 5; paho gives those of 3.1.1 so too)."""
 CLOSING = 1.0
 """Seconds to wait for the connection to close: a broker that hangs must not hold up a stopping gateway."""
 
@@ -82,12 +85,12 @@ class Mqtt:
         if self._connection is not None and self._connection[1].done():
             await self.close()
         if self._connection is None:
-            client = self._connect()
-            client.pending_calls_threshold = self.batch  # above it, aiomqtt warns with each publish
             try:
+                client = self._connect()
+                client.pending_calls_threshold = self.batch  # above it, aiomqtt warns with each publish
                 await client.__aenter__()
             except (MqttError, OSError) as error:
-                raise NotNowError(f"{self._where}: {error}") from error
+                raise NotNowError(f"{self._where}: {error}", alarm=_unwelcome(error)) from error
             self._connection = client, asyncio.create_task(until_lost(client))
         return self._connection
 
@@ -98,6 +101,11 @@ class Mqtt:
             properties.ContentType = CONTENT_TYPE
             properties.UserProperty = list(attributes(what).items())
         await client.publish(where, body(what), qos=1, retain=False, properties=properties)
+
+
+def _unwelcome(error: Exception) -> bool:
+    """Tell whether a broker refused us for who we are, which will not heal by itself."""
+    return isinstance(error, MqttCodeError) and isinstance(error.rc, ReasonCode) and error.rc.value in _UNWELCOME
 
 
 async def _unless(lost: asyncio.Task[str], every: asyncio.Future[Any]) -> None:

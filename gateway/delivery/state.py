@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from gateway.delivery.cursor import StreamState
+from gateway.delivery.cursor import TAGS_SINCE, StreamState
+from gateway.delivery.label_tags import exploded
 from gateway.store.positions import Positions
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError
@@ -17,7 +18,8 @@ class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     """How one destination stands.
 
     `delivered`, `dead`, `skipped` and `pending` are rows of both streams: written to the store = their sum. `oldest_age` is how long (s)
-    the first pending row has waited, 0 without one; `error` is "" when the last attempt worked; `alarm`: only a person can help.
+    the first pending row has waited, 0 without one; `error` is "" when the last attempt worked; `alarm`: only a person can help. `findings`
+    are what is wrong with the settings, as what is delivered shows.
     """
 
     name: str
@@ -28,6 +30,7 @@ class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_age: float
     error: str
     alarm: bool
+    findings: list[str]
     streams: dict[str, StreamState]
 
 
@@ -35,6 +38,7 @@ def read_state(name: str, cursor: Path, reader: StoreReader, *, now: int) -> Del
     """Give how a destination stands at `now` (epoch ns); one without a cursor file has delivered nothing. Raises StoreError."""
     streams: dict[str, StreamState] = {}
     error, alarm = "", False
+    findings: list[str] = []
     if cursor.exists():
         try:
             connection = sqlite3.connect(f"{cursor.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
@@ -42,6 +46,7 @@ def read_state(name: str, cursor: Path, reader: StoreReader, *, now: int) -> Del
                 query = "SELECT stream, position, delivered, dead, skipped FROM cursors ORDER BY stream"
                 streams = {stream: StreamState(*rest) for stream, *rest in connection.execute(query)}
                 row = connection.execute("SELECT error, alarm FROM trouble").fetchone()
+                findings = _findings(connection)
             finally:
                 connection.close()
         except sqlite3.DatabaseError as failure:
@@ -58,8 +63,15 @@ def read_state(name: str, cursor: Path, reader: StoreReader, *, now: int) -> Del
         oldest_age=0.0 if oldest is None else max(0.0, (now - oldest) / 1e9),
         error=error,
         alarm=alarm,
+        findings=findings,
         streams=streams,
     )
+
+
+def _findings(connection: sqlite3.Connection) -> list[str]:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    stops = connection.execute("SELECT label, most FROM tag_stops ORDER BY label") if version >= TAGS_SINCE else ()
+    return [exploded(label, most) for label, most in stops]
 
 
 def _positions(streams: dict[str, StreamState]) -> Positions:

@@ -2,57 +2,137 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Sequence
-from itertools import pairwise
+from contextlib import closing, suppress
 from pathlib import Path
-from time import monotonic_ns, time_ns
+from time import monotonic, monotonic_ns, time_ns
+from typing import NoReturn
+
+import structlog
 
 from gateway.journal.bell import Bell
+from gateway.journal.log_sync import LogSync
 from gateway.journal.reader import newest_row
-from gateway.journal.row import Entry, Kind, Replay, Row, pack, pack_derived, pack_facts, pack_replays
-from gateway.journal.segment import Durability, Segment, first_offset, segment_path, segments
+from gateway.journal.remains import Remains
+from gateway.journal.retention import drop_old, drop_oldest, read_durable, unread, write_durable
+from gateway.journal.row import Entry, Kind, Replay, Row, Shed, pack, pack_derived, pack_facts, pack_replays, pack_sheds
+from gateway.journal.segment import (
+    Durability,
+    Segment,
+    first_offset,
+    has_no_room,
+    is_damage,
+    prepare,
+    publish,
+    segment_path,
+    segments,
+    size,
+    sync_log,
+)
 from gateway.store.effects import CommandFact, Derived
+
+log = structlog.get_logger()
 
 _SEGMENTS_KEPT_WITHIN = 16
 """A segment is at most this part of `max_size` and of `keep`, so that dropping whole files stays close to both."""
 _ROWS_BETWEEN_LOOKS = 64
 """How often the size and age of the segment are looked at."""
+_SECONDS_BETWEEN_LOOKS = 1.0
+"""How often it is looked whether the flows have read on, while the journal is full."""
+_MARGIN = 1.25
+"""What the flows have not read may be this much larger than `max_size`: they say what they have read with each snapshot only."""
+_MESSAGES = frozenset((Kind.MESSAGES, Kind.REPLAYS, Kind.DERIVED))
+
+
+class JournalFullError(OSError):
+    """A row could not be made durable. Nothing has changed, and calling again later is right; the text says why."""
 
 
 class Journal:
     """Append rows and ring the flows' bell.
 
-    Delivery guarantee: what `append_messages` returned for is on disk (fsync of the write-ahead log, durability `strict`); offsets grow by one
-    and are never used twice. Safe to call from several threads of one process; a second process must not write.
+    Delivery guarantee: with durability `strict`, what `append_messages` returned for is on the disk (fsync of the write-ahead log); with
+    `batched`, it is there a second later. Offsets grow, and none is used twice: not even one of a row that was lost with its file, if the
+    flows had read it (`first`). Safe to call from several threads of one process; a second process must not write.
+
+    Every `append_…` raises JournalFullError where the disk does not take the row. Where what the flows have not read is larger than `max_size`
+    (by a quarter), those that bring messages do; ticks, facts and what was shed are still taken, since they are small.
     """
 
-    def __init__(self, directory: Path, bell: Bell, *, durability: Durability = "strict", keep: int, max_size: int, first: int = 1) -> None:
-        """Open the newest segment; where there is none, begin at the offset `first`. `keep` in ns, `max_size` in bytes."""
-        directory.mkdir(parents=True, exist_ok=True)
+    def __init__(
+        self, directory: Path, bell: Bell, *, durability: Durability = "strict", keep: int, max_size: int, first: int = 1, total: int = 0
+    ) -> None:
+        """Open the newest segment and go on behind its last row, but at `first` at least, and having counted `total` messages at least.
+
+        `keep` in ns, `max_size` in bytes.
+
+        Raises:
+            JournalFullError: the disk does not let it be opened now.
+
+        """
         self.directory = directory
         self._bell = bell
         self._durability: Durability = durability
         self._keep = keep
         self._max_size = max_size
         self._lock = threading.Lock()
-        self._segment = self._open_newest(first)
-        last = newest_row(directory)
-        self.offset = last.offset if last else first_offset(self._segment.path) - 1
-        self.total = last.total if last else 0
-        self.session = last.session if last else 0
-        self.connection = last.connection if last else 0
+        self._unwritable = self._overfull = ""
+        self._stuck = False
+        self._looked = 0.0
+        self._segment: Segment | None = None
+        self.offset, self.total = first - 1, total
+        self.session = self.connection = 0
         self.live = False
         self.appended_at = monotonic_ns()
+        self._log_sync = LogSync(self._sync_log) if durability == "batched" else None
+        self._open()
+        if self._log_sync:
+            self._log_sync.start()
+
+    def _open(self) -> None:
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            if not read_durable(self.directory):
+                write_durable(self.directory, 0)  # so that it has its place when the disk is full
+            self._open_segment()
+        except (OSError, sqlite3.OperationalError) as error:
+            if has_no_room(error) and drop_oldest(self.directory):
+                return self._open()
+            raise JournalFullError(f"journal: its newest file must be opened for writing; got: {error}") from error
+        last = newest_row(self.directory)
+        if (last.total if last else 0) < self.total:
+            with suppress(JournalFullError):  # a later row tells as well from where the count goes on
+                self.append_tick()
+        return None
+
+    @property
+    def full(self) -> str:
+        """Why the journal takes nothing now; empty where it does."""
+        return self._unwritable or self._overfull
 
     def _open_newest(self, first: int) -> Segment:
+        """Open the newest segment, or begin one at `first` or later, where there is none to go on in."""
         found = segments(self.directory)
-        segment = Segment(found[-1] if found else segment_path(self.directory, first), write=self._durability)
-        last = segment.last()
-        if last is None or last.kind != Kind.END:
+        if not found:
+            return self._begin(first)
+        try:
+            segment = Segment(found[-1], write=self._durability)
+            end = _end(segment)
+            last = segment.last()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            log.warning("the newest journal segment is damaged: beginning another", file=found[-1].name, error=str(error))
+            return self._begin(max(first, _end_of_remains(found[-1]) + 1))
+        if end + 1 >= first and not (last and last.kind == Kind.END):
             return segment
         segment.close()
-        return Segment(segment_path(self.directory, last.offset + 1), write=self._durability)
+        return self._begin(max(first, end + 1))
+
+    def _begin(self, first: int) -> Segment:
+        return Segment(segment_path(self.directory, first), write=self._durability)
 
     def connected(self, *, session_present: bool) -> int:
         """Note a new connection (and a new broker session, where the old one is gone) with a tick; its first messages are backlog. Give its number."""
@@ -79,69 +159,164 @@ class Journal:
         """Commit readings that flows derived, each counted as a message; give their offset."""
         return self._append(Kind.DERIVED, pack_derived(readings), len(readings))
 
+    def append_shed(self, sheds: Sequence[Shed]) -> int:
+        """Commit what was dropped by a declared policy, each message counted; give its offset."""
+        return self._append(Kind.SHED, pack_sheds(sheds), sum(one.count for one in sheds))
+
     def append_tick(self) -> int:
         """Commit an empty row, so that time goes on in silence."""
         return self._append(Kind.TICK, b"", 0)
 
     def _append(self, kind: Kind, body: bytes, count: int) -> int:
         with self._lock:
+            if kind in _MESSAGES:
+                self._refuse_beyond_max_size()
             self._write(kind, body, count)
             offset = self.offset
-            self._rotate_if_due()
+            if offset % _ROWS_BETWEEN_LOOKS == 0:
+                self._look()
         self._bell.ring()
         return offset
 
+    def _refuse_beyond_max_size(self) -> None:
+        if self._overfull and monotonic() - self._looked >= _SECONDS_BETWEEN_LOOKS:
+            self._look_at_size()
+        if self._overfull:
+            raise JournalFullError(self._overfull)
+
+    def _look_at_size(self) -> None:
+        size, self._looked = unread(self.directory), monotonic()
+        over = size > self._max_size * _MARGIN
+        limit = f"{self._max_size:,} bytes (journal.max_size)"
+        self._overfull = f"journal: what the flows have not read must be less than {limit}; got {size:,}" if over else ""
+
     def _write(self, kind: Kind, body: bytes, count: int) -> None:
+        """Write one row, on a full disk in place of segments that the flows have read, and behind a damaged segment in a new one."""
+        left = False
+        while True:
+            try:
+                self._write_once(kind, body, count)
+            except sqlite3.IntegrityError:
+                raise  # a second writer
+            except (OSError, sqlite3.DatabaseError) as error:
+                if is_damage(error) and not left:
+                    left = self._leave_damaged(error)
+                elif not (has_no_room(error) and drop_oldest(self.directory)):
+                    self._give_up(error)
+            else:
+                self._unwritable = ""
+                return
+
+    def _write_once(self, kind: Kind, body: bytes, count: int) -> None:
         self.appended_at = monotonic_ns()
+        if self._segment is None:
+            found = self._open_segment()
+            if found and (found.kind, found.count, found.body) == (kind, count, body):
+                return  # what an earlier call was told had failed
+        assert self._segment is not None
         row = Row(
             self.offset + 1, kind, time_ns(), self.appended_at, self.session, self.connection, self.live, count, self.total + count, body
         )
         self._segment.append(row)
         self.offset, self.total = row.offset, row.total
+        if self._log_sync:
+            self._log_sync.note()
+
+    def _open_segment(self) -> Row | None:
+        """Open the newest segment. Give the row that is in there behind what was known: written, though that was told to have failed."""
+        segment = self._open_newest(self.offset + 1)
+        end, last = _end(segment), newest_row(self.directory)
+        if end > self.offset:
+            segment.sync()
+        self._segment, found = segment, last if end > self.offset else None
+        self.offset = max(self.offset, end)
+        if last:
+            self.total = max(self.total, last.total)
+            self.session, self.connection = max(self.session, last.session), max(self.connection, last.connection)
+        return found
+
+    def _give_up(self, error: Exception) -> NoReturn:
+        """Tell that nothing was written. After anything but a full disk, SQLite's connection is not to be trusted: it is opened anew."""
+        if not has_no_room(error):
+            self._put_down()
+        self._unwritable = f"journal: a row must be on the disk before its messages are acknowledged; got: {error}"
+        raise JournalFullError(self._unwritable) from error
+
+    def _leave_damaged(self, error: Exception) -> bool:
+        """Have the next row begin a new segment. What can be read of the old one is still read."""
+        if self._segment:
+            name = self._segment.path
+            log.warning("a journal segment is damaged: beginning another", file=name.name, error=str(error))
+            self.offset = max(self.offset, first_offset(name)) + 1  # a number is left out, so that the rows do not go on in there
+        self._put_down()
+        return True
+
+    def _put_down(self) -> None:
+        if self._segment:
+            self._segment.close()
+            self._segment = None
+
+    def _look(self) -> None:
+        """Begin another segment if it is time for one. Where the disk does not allow it, this one goes on."""
+        try:
+            self._rotate_if_due()
+            self._look_at_size()
+        except (OSError, sqlite3.Error) as error:
+            if not self._stuck:
+                log.warning("the journal cannot begin another segment: this one goes on", error=str(error))
+            self._stuck = True
+        else:
+            self._stuck = False
 
     def _rotate_if_due(self) -> None:
-        if self.offset % _ROWS_BETWEEN_LOOKS:
+        segment = self._segment
+        if segment is None:
             return
-        opened = self._segment.after(0, 1)[0].received
-        if self._segment.size() < self._max_size // _SEGMENTS_KEPT_WITHIN and time_ns() - opened < self._keep // _SEGMENTS_KEPT_WITHIN:
+        if size(segment.path) < self._max_size // _SEGMENTS_KEPT_WITHIN and _age(segment) < self._keep // _SEGMENTS_KEPT_WITHIN:
             return
-        self._write(Kind.END, b"", 0)
-        self._segment.close()
-        self._segment = Segment(segment_path(self.directory, self.offset + 1), write=self._durability)
+        # Everything that asks for room comes before the end is written: behind the end there is no way back.
+        fresh = prepare(segment_path(self.directory, self.offset + 2))
+        try:
+            self._write_once(Kind.END, b"", 0)
+        except BaseException:
+            fresh.unlink()
+            raise
+        self._put_down()
+        sync_log(segment.path)
+        following = segment_path(self.directory, self.offset + 1)
+        publish(fresh, following)
+        self._segment = Segment(following, write=self._durability)
         drop_old(self.directory, keep=self._keep, max_size=self._max_size)
 
-    def close(self) -> None:
-        """Close the segment; every row is durable already."""
+    def _sync_log(self) -> None:
         with self._lock:
-            self._segment.close()
+            segment = self._segment
+        if segment:
+            sync_log(segment.path)
+
+    def close(self) -> None:
+        """Close the segment; then every row is durable."""
+        if self._log_sync:
+            self._log_sync.stop()
+        with self._lock:
+            if self._segment and self._log_sync:
+                with suppress(OSError):  # said already, by whoever tried while it ran
+                    self._segment.sync()
+            self._put_down()
 
 
-def drop_old(directory: Path, *, keep: int, max_size: int) -> list[Path]:
-    """Delete the oldest segments that are beyond `keep` (ns) or `max_size` (bytes), but never one that the flows still need after a crash."""
-    found = segments(directory)
-    durable = read_durable(directory)
-    size = sum(p.stat().st_size for p in found)
-    dropped = []
-    for path, following in pairwise(found):
-        old = time_ns() - path.stat().st_mtime_ns > keep
-        if first_offset(following) - 1 > durable or not (old or size > max_size):
-            break
-        size -= path.stat().st_size
-        for part in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-            part.unlink(missing_ok=True)
-        dropped.append(path)
-    return dropped
+def _end(segment: Segment) -> int:
+    """Tell the offset behind which a segment goes on."""
+    return segment.last_offset() or first_offset(segment.path) - 1
 
 
-def read_durable(directory: Path) -> int:
-    """Tell the offset up to which the flows' state is durable: their recovery never asks for earlier rows."""
-    path = directory / "durable"
-    return int(path.read_text()) if path.exists() else 0
+def _age(segment: Segment) -> int:
+    """Tell how long ago the first row of a segment came, in ns; 0 where it has none yet."""
+    first = next(iter(segment.after(0, 1)), None)
+    return time_ns() - first.received if first else 0
 
 
-def write_durable(directory: Path, offset: int) -> None:
-    """Note that the flows' state is durable up to this offset."""
-    path = directory / "durable"
-    fresh = path.with_suffix(".new")
-    fresh.write_text(str(offset))
-    fresh.replace(path)
+def _end_of_remains(path: Path) -> int:
+    """Tell the offset behind which to go on after a segment that SQLite cannot read."""
+    with closing(Remains(path)) as remains:
+        return max([first_offset(path), *remains.offsets[-1:]])

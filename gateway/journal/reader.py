@@ -2,52 +2,87 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
+import structlog
+
+from gateway.journal.remains import Remains
 from gateway.journal.row import Kind, Row
 from gateway.journal.segment import Segment, first_offset, segments
 
+log = structlog.get_logger()
+
+_NEWEST = 2**63 - 1
+_ROWS = 64
+"""Rows read at a time on the way back."""
+
 
 class JournalReader:
-    """Read rows in order, from behind an offset on. Sees rows as soon as they are committed; never waits."""
+    """Read rows in order, from behind an offset on. Sees rows as soon as they are committed; never waits.
+
+    What cannot be read is passed over: rows and files that are damaged, and rows that are no longer there. So the first row is the oldest
+    there is, where an older one is asked for. In the newest segment that holds only where something can be read behind it.
+    """
 
     def __init__(self, directory: Path, *, after: int = 0) -> None:
         self.directory = directory
         self.offset = after
-        self._segment: Segment | None = None
+        self._segment: Segment | Remains | None = None
 
     def read(self, limit: int) -> list[Row]:
-        """Read up to `limit` further rows; an empty list where there are none yet.
+        """Read up to `limit` further rows; an empty list where there are none yet."""
+        while self._segment or self._open():
+            rows = self._rows(limit)
+            # The writer may have gone on to another segment between two looks: only what is not there when the next one is, is not to come.
+            if not rows and (following := self._following()) and not (rows := self._rows(limit)):
+                self.close()
+                self.offset = max(self.offset, first_offset(following) - 1)
+                continue
+            if not rows:
+                return []
+            self.offset = rows[-1].offset
+            if rows[-1].kind == Kind.END:
+                self.close()
+                rows.pop()
+            if rows:
+                return rows
+        return []
 
-        Raises:
-            LookupError: the journal no longer holds the row behind the offset (its segment was dropped).
+    def _rows(self, limit: int) -> list[Row]:
+        if self._segment is None:
+            return []
+        try:
+            return self._segment.after(self.offset, limit)
+        except sqlite3.Error as error:
+            return self._despite(error, limit)
 
-        """
-        if self._segment is None and not self._open():
+    def _despite(self, error: sqlite3.Error, limit: int) -> list[Row]:
+        """Read what can still be read of a segment that SQLite cannot read."""
+        assert isinstance(self._segment, Segment)
+        if self._following() is None:
+            with suppress(sqlite3.Error):
+                return self._segment.beyond(self.offset, limit)
             return []
-        assert self._segment is not None
-        rows = self._segment.after(self.offset, limit)
-        if not rows:
-            return []
-        self.offset = rows[-1].offset
-        if rows[-1].kind == Kind.END:
-            self.close()
-            rows.pop()
-            return rows or self.read(limit)
-        return rows
+        log.warning("a journal segment is damaged: reading what is left of it", file=self._segment.path.name, error=str(error))
+        path = self._segment.path
+        self.close()
+        self._segment = Remains(path)
+        return self._segment.after(self.offset, limit)
 
     def _open(self) -> bool:
         found = segments(self.directory)
-        holding = [p for p in found if first_offset(p) <= self.offset + 1]
-        if not holding:
-            if found:
-                raise LookupError(
-                    f"journal {self.directory.name}: row {self.offset + 1} was asked for, the oldest kept is {first_offset(found[0])}"
-                )
-            return False
-        self._segment = Segment(holding[-1])
-        return True
+        holding = [path for path in found if first_offset(path) <= self.offset + 1] or found[:1]
+        if holding:
+            self._segment = _opened(holding[-1], left=holding[-1] != found[-1])
+        return self._segment is not None
+
+    def _following(self) -> Path | None:
+        assert self._segment is not None
+        name = self._segment.path.name
+        return next((path for path in segments(self.directory) if path.name > name), None)
 
     def close(self) -> None:
         if self._segment:
@@ -55,42 +90,34 @@ class JournalReader:
             self._segment = None
 
 
+def _opened(path: Path, *, left: bool) -> Segment | Remains | None:
+    """Open a segment; where SQLite cannot, what remains of it, if its writer has left it for the next."""
+    try:
+        return Segment(path)
+    except sqlite3.Error:
+        return Remains(path) if left else None
+
+
 def newest_row(directory: Path) -> Row | None:
-    """Read the newest row of a journal; None where it has none."""
-    for path in reversed(segments(directory)):
-        segment = Segment(path)
-        try:
-            row = segment.last()
-        finally:
-            segment.close()
-        if row:
-            return row
-    return None
+    """Read the newest row of a journal that can be read; None where it has none."""
+    return next(newest_first(directory, rows=1), None)
 
 
-def newest_first(directory: Path) -> Iterator[Row]:
-    """Read the journal backwards."""
-    for path in reversed(segments(directory)):
-        segment = Segment(path)
-        try:
-            for offset in segment.newest_first():
-                yield segment.after(offset - 1, 1)[0]
-        finally:
-            segment.close()
+def newest_first(directory: Path, *, rows: int = _ROWS) -> Iterator[Row]:
+    """Read the journal backwards, so many rows at a time; what cannot be read is passed over."""
+    return _backwards(directory, _NEWEST, rows)
 
 
 def total_at(directory: Path, offset: int) -> int:
-    """Tell how many messages the journal had taken in, ever, up to and with `offset` (0 before the first)."""
-    for path in reversed(segments(directory)):
-        if first_offset(path) <= offset:
-            segment = Segment(path)
-            try:
-                found = segment.total_at(offset)
-            finally:
-                segment.close()
-            if found is not None:
-                return found
-    return 0
+    """Tell how many messages the journal had taken in, ever, up to and with `offset` (0 before the first).
+
+    Where the journal no longer has that row, nor any before it, it is what the oldest row goes on from.
+    """
+    row = next(_backwards(directory, offset, 1), None)
+    if row:
+        return row.total
+    oldest = _at_or_after(directory, offset) if offset else None
+    return oldest.total - oldest.count if oldest else 0
 
 
 def first_since(directory: Path, received: int) -> int | None:
@@ -98,25 +125,47 @@ def first_since(directory: Path, received: int) -> int | None:
 
     The wall clock may have been set back in between: then it is one of the first such rows.
     """
-    found = segments(directory)
-    newest = newest_row(directory)
-    if newest is None or newest.received < received:
+    newest, oldest = newest_row(directory), _at_or_after(directory, 0)
+    if newest is None or oldest is None or newest.received < received or (oldest.offset > 1 and oldest.received > received):
         return None
-    first = first_offset(found[0])
-    if first > 1 and _received(found, first) > received:
-        return None
-    low, high = first, newest.offset
+    low, high = oldest.offset, newest.offset
     while low < high:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if _received(found, middle) < received else (low, middle)
-    return low
+        row = _at_or_after(directory, middle) or newest
+        low, high = (row.offset + 1, high) if row.received < received else (low, middle)
+    return (_at_or_after(directory, low) or newest).offset
 
 
-def _received(found: list[Path], offset: int) -> int:
-    """Give when the row at an offset came."""
-    path = max(one for one in found if first_offset(one) <= offset)
-    segment = Segment(path)
+def _at_or_after(directory: Path, offset: int) -> Row | None:
+    """Read the row at an offset, or the next there is."""
+    with closing(JournalReader(directory, after=offset - 1)) as reader:
+        return next(iter(reader.read(1)), None)
+
+
+def _backwards(directory: Path, offset: int, rows: int) -> Iterator[Row]:
+    """Read the rows up to and with an offset, newest first."""
+    found = segments(directory)
+    for path in reversed(found):
+        if first_offset(path) <= offset:
+            for block in _blocks(path, offset, rows, left=path != found[-1]):
+                yield from block
+
+
+def _blocks(path: Path, offset: int, rows: int, *, left: bool) -> Iterator[list[Row]]:
+    """Read a segment backwards, a block of rows at a time."""
+    segment = _opened(path, left=left)
     try:
-        return segment.after(offset - 1, 1)[0].received
+        while segment:
+            try:
+                block = segment.before(offset, rows)
+            except sqlite3.Error:
+                segment.close()
+                segment = Remains(path) if left else None
+                continue
+            if not block:
+                return
+            yield block
+            offset = block[-1].offset - 1
     finally:
-        segment.close()
+        if segment:
+            segment.close()

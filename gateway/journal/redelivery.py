@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Redelivery:
 
     def __init__(self) -> None:
         self._latest: dict[int, bytes] = {}
+        self._coming: dict[int, bytes] = {}
 
     @classmethod
     def from_journal(cls, directory: Path, session: int) -> Redelivery:
@@ -43,10 +45,20 @@ class Redelivery:
         """Tell whether a message with DUP set is held already."""
         return self._latest.get(packet_id) == _digest(topic, payload)
 
-    def remember(self, packet_id: int, topic: str, payload: bytes) -> None:
-        """Note what is being journalled under this packet id."""
-        if packet_id:
-            self._latest[packet_id] = _digest(topic, payload)
+    def expect(self, packet_id: int, topic: str, payload: bytes) -> None:
+        """Note what is to be journalled under this packet id: the message before it is over, since its id is used again."""
+        self._latest.pop(packet_id, None)
+        self._coming[packet_id] = _digest(topic, payload)
+
+    def journalled(self, packet_ids: Iterable[int]) -> None:
+        """Note that what was expected under these packet ids is in the journal."""
+        for packet_id in packet_ids:
+            if packet_id in self._coming:
+                self._latest[packet_id] = self._coming.pop(packet_id)
+
+    def forget_expected(self) -> None:
+        """Forget what did not reach the journal: it comes again, and is no repeat then."""
+        self._coming.clear()
 
 
 def _digest(topic: str, payload: bytes) -> bytes:

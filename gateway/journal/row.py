@@ -1,4 +1,4 @@
-"""One row of the journal: messages, facts, dead letters to read again, derived readings, or nothing (a tick), with when it came and on which connection."""
+"""One row of the journal: messages, facts, dead letters to read again, derived readings, what was shed, or a tick; when it came and on which connection."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ class Kind(IntEnum):
     """Dead letters to be read again, as they came: what could not be used then may be usable now."""
     DERIVED = 5
     """Readings that flows derived from others."""
+    SHED = 6
+    """What was dropped by a declared policy: how many messages of which topic, and why."""
 
 
 class Flag(IntFlag):
@@ -57,12 +59,20 @@ class Replay(msgspec.Struct, frozen=True, array_like=True):
     keys: tuple[str, ...] = ()
 
 
+class Shed(msgspec.Struct, frozen=True, array_like=True):
+    """So many messages of a topic that were dropped by a declared policy, which `reason` names."""
+
+    topic: str
+    count: int
+    reason: str
+
+
 class Row(msgspec.Struct, frozen=True):
     """A row as a reader sees it.
 
     `received` is wall-clock and `uptime` monotonic time, both ns. `session` counts the broker's sessions, `connection` our connections to it.
     `live` says that the broker's backlog was behind us when the row was written. `count` is the number of messages (or replays, or derived
-    readings) in this row, and `total` that of all up to and with it, ever.
+    readings, or messages shed) in this row, and `total` that of all up to and with it, ever.
     """
 
     offset: int
@@ -92,6 +102,10 @@ class Row(msgspec.Struct, frozen=True):
         """Give the readings of a DERIVED row."""
         return _DERIVED.decode(_inflated(self.body))
 
+    def sheds(self) -> list[Shed]:
+        """Give what a SHED row says was dropped."""
+        return _SHEDS.decode(_inflated(self.body))
+
 
 # Kept by column, since neighbouring messages share topics and shapes: zlib then finds more to say twice.
 _Columns = tuple[list[str], list[int], list[bytes], list[int], bytes]
@@ -99,6 +113,7 @@ _COLUMNS = msgspec.msgpack.Decoder(_Columns)
 _FACTS = msgspec.msgpack.Decoder(list[CommandFact])
 _REPLAYS = msgspec.msgpack.Decoder(list[Replay])
 _DERIVED = msgspec.msgpack.Decoder(list[Derived])
+_SHEDS = msgspec.msgpack.Decoder(list[Shed])
 _PLAIN, _DEFLATED = b"\x00", b"\x01"
 _WORTH_DEFLATING = 512
 
@@ -143,3 +158,8 @@ def pack_replays(replays: Sequence[Replay]) -> bytes:
 def pack_derived(readings: Sequence[Derived]) -> bytes:
     """Encode readings that flows derived as a row's body."""
     return _deflated(msgspec.msgpack.encode(list(readings)))
+
+
+def pack_sheds(sheds: Sequence[Shed]) -> bytes:
+    """Encode what was dropped as a row's body."""
+    return _deflated(msgspec.msgpack.encode(list(sheds)))

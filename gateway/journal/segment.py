@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.journal.row import Row
+from gateway.journal.seal import DamagedRowError, sealed, unsealed
 
 Durability = Literal["strict", "batched"]
 
+PAGE = 4096
+"""Bytes of a page; the same in every segment, so that one without its header can be read."""
 _PAGES_BETWEEN_CHECKPOINTS = 16_384
 """64 MB: a checkpoint holds everything up for tens of ms, so at SQLite's 1,000 pages each hundredth message would wait for one."""
+_NEWEST = 2**63 - 1
+_DAMAGES = frozenset((sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS))
+"""Of the errors of operation: a table that is not there (SQLITE_ERROR), and what cannot be read."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rows (
@@ -36,69 +46,175 @@ def first_offset(path: Path) -> int:
     return int(path.stem)
 
 
-class Segment:
-    """A segment opened for writing or reading. Rows are durable when `append` returns (durability `strict`)."""
+def files(path: Path) -> list[Path]:
+    """List what belongs to a segment: the file, its write-ahead log and the index of that; not all of them need exist."""
+    return [path, log_of(path), path.with_name(path.name + "-shm")]
 
-    def __init__(self, path: Path, *, write: Durability | None = None) -> None:
+
+def log_of(path: Path) -> Path:
+    """Name the write-ahead log of a segment."""
+    return path.with_name(path.name + "-wal")
+
+
+def size(path: Path) -> int:
+    """Tell the size of a segment and its write-ahead log, in bytes; 0 where it is gone."""
+    return _length(path) + _length(log_of(path))
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:  # whoever closes a segment last takes its log away
+        return 0
+
+
+class Segment:
+    """A segment opened for writing or reading.
+
+    A row is durable when `append` returned (durability `strict`), or when `sync` returned after it (`batched`). Rows that are not what was
+    written are left out. What SQLite cannot do is a `sqlite3.Error`.
+    """
+
+    def __init__(self, path: Path, *, write: Durability | None = None, untouched: bool = False) -> None:
+        """Open it; to write, it is made where there is none. `untouched` leaves the files as they are, while no other process has them open."""
         self.path = path
         if write and not path.exists():
-            _create(path)
-        self._db = _connect(path)
+            publish(prepare(path), path)
+        logged = _length(log_of(path)) > 0
+        self._db = _connect(path, "mode=rw" if not untouched else "mode=ro" if logged else "mode=ro&immutable=1")
         if write:
             self._db.execute(f"PRAGMA synchronous={'FULL' if write == 'strict' else 'NORMAL'}")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_PAGES_BETWEEN_CHECKPOINTS}")
 
     def append(self, row: Row) -> None:
-        """Commit one row."""
+        """Commit one row; on an error, nothing has changed for who reads."""
         self._db.execute(f"INSERT INTO rows ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", _values(row))  # noqa: S608  only constants
 
+    def sync(self) -> None:
+        """Make every row so far durable, also those that `batched` has not made so yet. OSError where the disk cannot."""
+        sync_log(self.path)
+
     def after(self, offset: int, limit: int) -> list[Row]:
-        """Read up to `limit` rows behind `offset`, in order."""
-        found = self._db.execute(f"SELECT {_COLUMNS} FROM rows WHERE offset > ? ORDER BY offset LIMIT ?", (offset, limit))  # noqa: S608
-        return [_row(r) for r in found]
+        """Read up to `limit` rows behind `offset`, in order; none where there is none."""
+        return self._rows("offset > ? ORDER BY offset", offset, limit)
+
+    def before(self, offset: int, limit: int) -> list[Row]:
+        """Read up to `limit` rows up to and with `offset`, newest first; none where there is none."""
+        return self._rows("offset <= ? ORDER BY offset DESC", offset, limit)
+
+    def beyond(self, offset: int, limit: int) -> list[Row]:
+        """Read as `after` does, but begin behind the pages that cannot be read, where there is something behind them."""
+        newest = self.last_offset() or 0
+        low, high = offset, newest - 1
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if self._readable(middle) else (middle + 1, high)
+        return self.after(low, limit)
+
+    def _readable(self, offset: int) -> bool:
+        try:
+            return bool(self.after(offset, 1))
+        except sqlite3.Error:
+            return False
 
     def last(self) -> Row | None:
         """Read the newest row."""
-        found = self._db.execute(f"SELECT {_COLUMNS} FROM rows ORDER BY offset DESC LIMIT 1").fetchone()  # noqa: S608
-        return _row(found) if found else None
+        return next(iter(self.before(_NEWEST, 1)), None)
 
-    def newest_first(self) -> list[int]:
-        """List the offsets, newest first."""
-        return [offset for (offset,) in self._db.execute("SELECT offset FROM rows ORDER BY offset DESC")]
+    def last_offset(self) -> int | None:
+        """Tell the newest offset, also if its row is not what was written."""
+        found = self._db.execute("SELECT max(offset) FROM rows").fetchone()[0]
+        return None if found is None else int(found)
 
-    def total_at(self, offset: int) -> int | None:
-        """Tell how many messages there were, ever, up to and with the newest row at or before `offset`."""
-        found = self._db.execute("SELECT total FROM rows WHERE offset <= ? ORDER BY offset DESC LIMIT 1", (offset,)).fetchone()
-        return int(found[0]) if found else None
+    def first_offset(self) -> int | None:
+        """Tell the oldest offset that is in the file, also if its row is not what was written."""
+        found = self._db.execute("SELECT min(offset) FROM rows").fetchone()[0]
+        return None if found is None else int(found)
 
-    def size(self) -> int:
-        """Tell the size of the file and its write-ahead log, in bytes."""
-        return sum(p.stat().st_size for p in (self.path, self.path.with_name(self.path.name + "-wal")) if p.exists())
+    def flaw(self) -> str:
+        """Say what SQLite's own check finds amiss in the file; empty where nothing is."""
+        said = self._db.execute("PRAGMA quick_check(1)").fetchone()[0].decode(errors="replace")
+        return "" if said == "ok" else " ".join(said.split())
 
     def close(self) -> None:
         self._db.close()
 
+    def _rows(self, where: str, offset: int, limit: int) -> list[Row]:
+        rows: list[Row] = []
+        with closing(self._db.execute(f"SELECT {_COLUMNS} FROM rows WHERE {where}", (offset,))) as found:  # noqa: S608  only constants
+            try:
+                while len(rows) < limit and (columns := found.fetchone()):
+                    rows += _sound(columns)
+            except sqlite3.Error:
+                if not rows:
+                    raise
+        return rows
 
-def _create(path: Path) -> None:
-    """Make an empty segment under another name and rename it: a reader never sees one without its table."""
+
+def _sound(columns: tuple[Any, ...]) -> Iterator[Row]:
+    try:
+        yield unsealed(columns)
+    except DamagedRowError:
+        return
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell whether a file is no longer what SQLite has written, rather than that the disk does not take or give anything now."""
+    if not isinstance(error, sqlite3.OperationalError):
+        return isinstance(error, sqlite3.DatabaseError)
+    return getattr(error, "sqlite_errorcode", None) in _DAMAGES
+
+
+def has_no_room(error: Exception) -> bool:
+    """Tell whether the disk, or what this user may have of it, is used up."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE}
+    return isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}
+
+
+def prepare(path: Path) -> Path:
+    """Make an empty segment under another name, durably: a reader never sees one without its table. Give where it is."""
     fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
+    for old in files(fresh):
+        old.unlink(missing_ok=True)
     fresh.touch()
-    db = _connect(fresh)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute(_SCHEMA)
-    db.close()
+    with closing(_connect(fresh, "mode=rw")) as db:
+        db.execute(f"PRAGMA page_size={PAGE}")
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(_SCHEMA)
+    sync_file(fresh)
+    return fresh
+
+
+def publish(fresh: Path, path: Path) -> None:
+    """Give a prepared segment its name, durably."""
     fresh.rename(path)
+    sync_file(path.parent)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+def sync_log(path: Path) -> None:
+    """Make the write-ahead log of a segment durable, where it has one. The file itself is made so by SQLite whenever the log goes into it."""
+    try:
+        sync_file(log_of(path))
+    except FileNotFoundError:
+        return
+    sync_file(path.parent)
+
+
+def sync_file(path: Path) -> None:
+    """Make the contents of a file, or the names in a folder, durable."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    db.text_factory = bytes  # a damaged column may be a text of any bytes
+    return db
 
 
 def _values(row: Row) -> tuple[int | bytes, ...]:
-    return (row.offset, row.kind, row.received, row.uptime, row.session, row.connection, row.live, row.count, row.total, row.body)
-
-
-def _row(found: tuple[int, int, int, int, int, int, int, int, int, bytes]) -> Row:
-    offset, kind, received, uptime, session, connection, live, count, total, body = found
-    return Row(offset, kind, received, uptime, session, connection, bool(live), count, total, body)
+    return (row.offset, row.kind, row.received, row.uptime, row.session, row.connection, row.live, row.count, row.total, sealed(row))

@@ -8,14 +8,18 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.damage import DamageError
 from gateway.journal.journal import Journal
 from gateway.journal.row import Replay
+from gateway.readable import Readable
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS wanted (letter INTEGER PRIMARY KEY, body BLOB NOT NULL);
 """
 MAILBOX = "replays.db"
 """Its file in the data folder."""
+
+TABLES = ("wanted",)
 
 MOST = 256
 MOST_BYTES = 1024 * 1024
@@ -52,7 +56,10 @@ class Mailbox:
             size += len(body)
             if letters and size > MOST_BYTES:
                 break
-            letters.append(_body.decode(body))
+            try:
+                letters.append(_body.decode(body))
+            except msgspec.DecodeError as error:
+                raise DamageError(MAILBOX, f"a letter cannot be decoded: {error}") from error
         return letters
 
     def take_out(self, letters: Collection[Replay]) -> None:
@@ -63,6 +70,31 @@ class Mailbox:
 
     def close(self) -> None:
         self._db.close()
+
+
+def salvage(damaged: Path, fresh: Path) -> str:
+    """Make a new mailbox of the letters that can be read of a damaged one; say how many."""
+    Mailbox(fresh).close()
+    connection = sqlite3.connect(fresh, isolation_level=None)
+    try:
+        with Readable(damaged) as remains:
+            found = remains.copy("wanted", connection, sound=lambda row: _decodes(row["body"]))
+    finally:
+        connection.close()
+    return f"{found} letters to be read again could be read of it; the others are dead letters still, and may be asked for again"
+
+
+def undecodable(connection: sqlite3.Connection) -> int:
+    """Give how many letters cannot be decoded."""
+    return sum(not _decodes(body) for (body,) in connection.execute("SELECT body FROM wanted"))
+
+
+def _decodes(body: bytes) -> bool:
+    try:
+        _body.decode(body)
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def carry(mailbox: Mailbox, journal: Journal) -> bool:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import os
+import random
 import select
-import socket
-import ssl
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing, suppress
 from pathlib import Path
-from time import monotonic, monotonic_ns
+from time import monotonic, time_ns
 from typing import Any
 
 import msgspec
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
+from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.events.channel import level
 from gateway.events.event import source
@@ -26,35 +27,45 @@ from gateway.events.marker import CHANNEL as MARKER
 from gateway.events.marker import Marker, MarkerEvent
 from gateway.events.status import CHANNEL as STATUS
 from gateway.events.status import Status, StatusEvent
-from gateway.journal.journal import Journal
-from gateway.journal.redelivery import Redelivery
-from gateway.journal.row import Entry, Flag
+from gateway.journal.journal import Journal, JournalFullError
+from gateway.journal.row import Flag
+from gateway.link import trouble
 from gateway.link.backoff import Backoff
+from gateway.link.connection import Connection
 from gateway.link.endpoint import Endpoint
+from gateway.link.intake import BATCH, Intake
+from gateway.link.overload import Overload
+from gateway.link.session import Session
+from gateway.link.subscriptions import Subscription, Subscriptions
 
 log = structlog.get_logger()
 
-BATCH = 1024
-"""Messages in a journal row at most (DESIGN D1)."""
-_ACCESS = frozenset(("Not authorized", "Bad user name or password"))
-_OVERSIZE_KEPT = 1024
-"""Bytes kept of a payload that is larger than `limits.payload`."""
+_ANSWER = 10.0
+"""Seconds that a broker may take to answer a CONNECT."""
+_SHORT, _SHORT_IN_A_ROW, _LONG = 10.0, 3, 60.0
+"""A broker that closed so many connections within so many seconds: another client has our name, which not every broker says.
 
+It is so until a connection has lasted for the last of these, or could not be made.
+"""
+_AFTER_TAKE_OVER = (30.0, 45.0)
+"""Seconds to stay away from a session that another client has: each visit drives that one out."""
+_LONGEST = 28.0
+"""Seconds between tries at most: a broker that comes back is found within half a minute."""
+_TURN = 1.0
+"""Seconds that a turn of the thread waits at most; half of that while messages are held."""
+_LAST_WORDS = 0.5
+"""Seconds that a good-bye may take: a broker that reads no more must not keep us."""
 
-@dataclass(frozen=True)
-class Subscription:
-    """A topic filter with its maximum QoS (0 or 1: a QoS 2 message would live in memory only, between PUBREC and the journal)."""
-
-    topic: str
-    qos: int = 1
+_NEVER_OPEN, _UNANSWERED, _ENDED, _CLOSED = "never open", "unanswered", "ended", "closed by the broker"
+"""How a connection ended, where no reason code of MQTT says so."""
 
 
 class Link(threading.Thread):
     """One MQTT connection for taking in, on a thread of its own.
 
     Delivery guarantee: a QoS 1 message is acknowledged after the journal row that holds it is durable, and only on the connection on which
-    it came; what was not acknowledged comes again after a reconnect, and `Redelivery` tells which of that is held already. What Sluice
-    published under `sluice/<site>/` is acknowledged and not taken in.
+    it came; what was not acknowledged comes again after a reconnect, and what of that is held already is told apart. What Sluice published
+    under `sluice/<site>/` is acknowledged and not taken in. Nothing that a broker does or sends ends the thread.
     """
 
     def __init__(
@@ -68,51 +79,226 @@ class Link(threading.Thread):
         state_file: Path,
         linger: int = 0,
         payload_limit: int = 256 * 1024,
+        longest_packet: int = 2 * 2**20,
+        expiry: int = 30 * 86_400 * 10**9,
+        rate: int | None = None,
+        lag: int = 5 * 10**9,
+        mqtt5: bool = True,
         on_state: Callable[[str], None] = lambda _: None,
     ) -> None:
+        """Connect to nothing yet. `linger`, `expiry` and `lag` in ns, sizes in bytes, `rate` in messages a second and topic.
+
+        Without `mqtt5` the broker is known to speak MQTT 3.1.1 only; else this is found out.
+        """
         super().__init__(name="link", daemon=True)
         self._endpoint = endpoint
         self._journal = journal
+        self._client_id = client_id
         self._own = f"sluice/{level(site)}/"
         self._source = source(site)
         self._status_topic = STATUS.topic(site=site)
         self._marker_topic = MARKER.topic(site=site, client=client_id)
-        self._subscriptions = [*subscriptions, Subscription(self._marker_topic)]
-        self._state_file = state_file
+        self._subscriptions = Subscriptions([*subscriptions, Subscription(self._marker_topic)], state_file)
         self._linger = linger / 1e9
-        self._payload_limit = payload_limit
         self._on_state = on_state
-        self._redelivery = Redelivery.from_journal(journal.directory, journal.session)
-        self._batch: list[Entry] = []
-        self._to_ack: list[int] = []
+        self._session = Session(expiry=expiry, longest_packet=longest_packet, mqtt5=mqtt5)
+        self._overload = Overload(lag)
+        self._intake = Intake(journal, payload_limit=payload_limit, rate=rate, overload=self._overload)
+        self._client: Connection
         self._connection = 0
+        self._end = _NEVER_OPEN
+        self._trouble = self._complaint = ""
+        self._state = ""
+        self._holding = False
+        self._short = 0
+        self._asked: dict[int, Callable[[Sequence[ReasonCode]], None]] = {}
+        self._sent: dict[int, str] = {}
+        self._progress: tuple[int, int] | None = None
         self._wanted = threading.Event()
         self._wanted.set()
         self._wake_read, self._wake_write = os.pipe()
         self.tick_every = 1_000_000_000
-        self._client = self._new_client(client_id)
+        self.turned = monotonic()
+        """When the thread was last seen to turn, in seconds of the steady clock."""
 
-    def _new_client(self, client_id: str) -> Client:
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=False,
-            protocol=MQTTProtocolVersion.MQTTv311,
-            transport=self._endpoint.transport,
-            reconnect_on_failure=False,
-            manual_ack=True,
-        )
-        if self._endpoint.transport == "websockets":
-            client.ws_set_options(path=self._endpoint.path)
-        if self._endpoint.tls:
-            client.tls_set_context(self._endpoint.tls)
-        if self._endpoint.username:
-            client.username_pw_set(self._endpoint.username, self._endpoint.password)
-        client.on_socket_open = _send_at_once
+    # -- for others, from any thread
+
+    @property
+    def blocked(self) -> str:
+        """Why nothing is acknowledged now; empty where all is well."""
+        return self._intake.blocked
+
+    @property
+    def shed(self) -> int:
+        """How many messages have been shed since the start."""
+        return self._intake.shedding.total
+
+    def session_document(self) -> dict[str, Any]:
+        """Give what is known of the session at the broker."""
+        return self._session.document
+
+    def note_progress(self, messages: int, at: int) -> None:
+        """Say how far the flows have read: so many of the journal's messages, ever, and up to a row that was received at `at` (epoch ns)."""
+        self._progress = messages, at
+
+    def stop(self) -> None:
+        """End the thread: everything taken in is journalled, the will is replaced by a word of our own, the session stays with the broker."""
+        self._wanted.clear()
+        os.write(self._wake_write, b"!")
+        self.join()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    # -- the thread
+
+    def run(self) -> None:
+        """Connect, take in until the connection ends, and try again, for ever."""
+        backoff = Backoff(longest=_LONGEST)
+        while self._wanted.is_set():
+            began = monotonic()
+            self._visit(backoff)
+            self._journal.live = False
+            self._sleep(self._delay(backoff, monotonic() - began))
+
+    def _visit(self, backoff: Backoff) -> None:
+        """Have one connection, from its beginning to its end."""
+        self._connection, self._trouble, self._complaint, self._end = 0, "", "", _NEVER_OPEN
+        try:
+            with closing(Connection(self._endpoint, self._client_id, self._session.protocol, self._on_message)) as self._client:
+                self._connect(self._client)
+                self._end = _UNANSWERED
+                backoff.connected()
+                self._pump()
+        except sqlite3.Error:
+            raise  # the journal's: nothing can be promised any more
+        except Exception as error:  # whatever a broker makes the client stumble over, the connection is over, and no more than that
+            self._trouble = trouble.unreachable(self._endpoint, error)
+            if not isinstance(error, OSError | ValueError):
+                log.exception("the connection ended unexpectedly")
+        if self._end == _UNANSWERED and not self._trouble:
+            self._trouble = trouble.hung_up(self._endpoint)
+        self._say(self._trouble or "disconnected")
+
+    def _delay(self, backoff: Backoff, lasted: float) -> float:
+        """Give the seconds until the next connection, from how this one ended."""
+        if self._end != _CLOSED or lasted > _LONG:
+            self._short = 0
+        elif lasted < _SHORT:
+            self._short += 1
+        if self._short >= _SHORT_IN_A_ROW:
+            self._say(trouble.taken_over(self._client_id))
+        if self._short >= _SHORT_IN_A_ROW or self._end == trouble.TAKEN_OVER:
+            return random.uniform(*_AFTER_TAKE_OVER)  # noqa: S311  jitter is no secret
+        if self._end in {_UNANSWERED, trouble.UNSUPPORTED} and self._session.try_other(refused=self._end == trouble.UNSUPPORTED):
+            return 0.0
+        return backoff.delay()
+
+    def _connect(self, client: Connection) -> None:
+        client.will_set(self._status_topic, self._status(running=False), qos=1, retain=True)
         client.on_connect = self._on_connect
-        client.on_message = self._on_message
-        client.on_subscribe = self._on_subscribe
-        return client
+        client.on_disconnect = self._on_disconnect
+        client.on_subscribe = client.on_unsubscribe = self._on_answer
+        client.on_publish = self._on_publish
+        to, properties = self._endpoint, self._session.properties()
+        if properties is None:
+            client.connect(to.host, to.port, keepalive=to.keepalive)
+        else:
+            client.connect(to.host, to.port, keepalive=to.keepalive, clean_start=False, properties=properties)
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait before the next try; time goes on in the journal meanwhile, though it counts for nothing there (it is not live)."""
+        until = monotonic() + seconds
+        while self._wanted.is_set() and (left := until - monotonic()) > 0:
+            self.turned = monotonic()
+            _ready(self._wake_read, min(left, _TURN, self._intake.until_tick(self.tick_every)))
+            self._tick_if_due()
+
+    def _pump(self) -> None:
+        answer_by = monotonic() + _ANSWER
+        while self._wanted.is_set():
+            self.turned = monotonic()
+            if (sock := self._client.socket()) is None:
+                return
+            self._wait(sock)
+            self._commit()
+            self._look()
+            if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
+                return
+            self._tick_if_due()
+            if not self._connection and monotonic() > answer_by:
+                self._trouble = trouble.silent(self._endpoint)
+                return
+        self._say_goodbye()
+
+    def _wait(self, sock: Any) -> None:
+        """Wait until the connection or time has something to do, and read and write what can be."""
+        if self._intake.full:
+            self._client.pause()
+        elif self._client.pending():
+            self._take_in()
+            return
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        poll.register(sock, (0 if self._intake.full else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0))
+        turn = _TURN / 2 if self._intake.blocked else _TURN
+        found = dict(poll.poll(min(turn, self._intake.until_tick(self.tick_every)) * 1000))
+        ready = found.get(sock.fileno(), 0)
+        if ready & select.POLLOUT:
+            self._client.loop_write()
+        if ready & ~select.POLLOUT:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        """Read until the socket is drained (and `linger` has passed) or a row is full; what came is committed after that."""
+        give_up = monotonic() + self._linger if self._linger else 0.0
+        for _ in range(BATCH):
+            if (sock := self._client.socket()) is None or self._intake.full or (self._intake.due and not self._intake.blocked):
+                return
+            self._client.loop_read()
+            if self._client.socket() is not sock:
+                return
+            wait = max(0.0, give_up - monotonic()) if give_up and self._intake else 0.0
+            if not (self._client.pending() or _ready(sock, wait)):
+                return
+
+    def _commit(self) -> None:
+        self._client.acknowledge(self._intake.commit())
+
+    def _tick_if_due(self) -> None:
+        if self._intake.until_tick(self.tick_every) == 0.0:
+            self._intake.tick()
+
+    def _look(self) -> None:
+        """Take note of where the flows are, and say how the connection stands."""
+        progress, self._progress = self._progress, None
+        if progress:
+            messages, at = progress
+            behind = max(0, time_ns() - at) if messages < self._journal.total else 0
+            self._overload.note(messages=messages, behind=behind, now=monotonic())
+        if self._connection:
+            self._say(self._complaint or "connected")
+        if bool(blocked := self.blocked) != self._holding:
+            self._holding = bool(blocked)
+            log.warning("nothing is acknowledged", why=blocked) if blocked else log.info("messages are acknowledged again")
+
+    def _say(self, state: str) -> None:
+        if state != self._state:
+            self._state = state
+            self._on_state(state)
+
+    def _say_goodbye(self) -> None:
+        self._commit()
+        if self._connection:
+            self._client.publish(self._status_topic, self._status(running=False), qos=0, retain=True)
+            self._flush(_LAST_WORDS)
+            self._client.disconnect()
+            self._flush(_LAST_WORDS)
+
+    def _flush(self, within: float) -> None:
+        give_up = monotonic() + within
+        while (sock := self._client.socket()) is not None and self._client.want_write() and monotonic() < give_up:
+            _ready(sock, 0.05, select.POLLOUT)
+            self._client.loop_write()
 
     def _status(self, *, running: bool) -> bytes:
         """Give the word on a connection, or the last will on the one to come."""
@@ -124,161 +310,108 @@ class Link(threading.Thread):
         connection = self._connection
         return msgspec.json.encode(MarkerEvent(id=f"marker/{connection}", source=self._source, data=Marker(connection=connection)))
 
-    # -- the thread
-
-    def run(self) -> None:
-        """Connect, take in until the connection ends, and try again, for ever."""
-        backoff = Backoff()
-        while self._wanted.is_set():
-            if self._connect():
-                self._pump()
-                if self._connection:
-                    backoff.reset()
-                    self._on_state("disconnected")
-            self._journal.live = False
-            self._sleep(backoff.delay())
-
-    def stop(self) -> None:
-        """End the thread: everything taken in is journalled, the will is replaced by a word of our own, the session stays with the broker."""
-        self._wanted.clear()
-        os.write(self._wake_write, b"!")
-        self.join()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
-
-    def _connect(self) -> bool:
-        self._connection = 0
-        self._batch.clear()
-        self._to_ack.clear()
-        self._client.will_set(self._status_topic, self._status(running=False), qos=1, retain=True)
-        try:
-            code = self._client.connect(self._endpoint.host, self._endpoint.port, keepalive=self._endpoint.keepalive)
-        except (OSError, ValueError) as error:
-            self._on_state(f"cannot reach {self._endpoint}: {error}")
-            return False
-        return code == MQTTErrorCode.MQTT_ERR_SUCCESS
-
-    def _sleep(self, seconds: float) -> None:
-        """Wait before the next try; time goes on in the journal meanwhile, though it counts for nothing there (it is not live)."""
-        until = monotonic() + seconds
-        while self._wanted.is_set() and (left := until - monotonic()) > 0:
-            select.select([self._wake_read], [], [], min(left, self._until_tick()))
-            self._tick_if_due()
-
-    def _pump(self) -> None:
-        while self._wanted.is_set():
-            sock: Any = self._client.socket()
-            if sock is None:
-                return
-            writing = [sock] if self._client.want_write() else []
-            pending = _decrypted(sock)
-            readable, writable, _ = select.select([sock, self._wake_read], writing, [], 0 if pending else min(self._until_tick(), 1.0))
-            if writable:
-                self._client.loop_write()
-            if sock in readable or pending:
-                self._take_in()
-            if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return
-            self._tick_if_due()
-        self._say_goodbye()
-
-    def _take_in(self) -> None:
-        """Read until the socket is drained (and `linger` has passed) or the batch is full, then commit and acknowledge."""
-        give_up = monotonic() + self._linger if self._linger else 0.0
-        while len(self._batch) < BATCH and (sock := self._client.socket()) is not None:
-            self._client.loop_read()
-            wait = max(0.0, give_up - monotonic()) if give_up and self._batch else 0.0
-            if self._client.socket() is not sock or not (_decrypted(sock) or select.select([sock], [], [], wait)[0]):
-                break
-        self._commit()
-
-    def _commit(self) -> None:
-        if self._batch:
-            self._journal.append_messages(self._batch)
-            self._batch.clear()
-        acks, self._to_ack = self._to_ack, []
-        if self._client.socket() is not None:  # a PUBACK belongs to the connection on which its message came
-            for packet_id in acks:
-                self._client.ack(packet_id, 1)
-
-    def _until_tick(self) -> float:
-        return max(0.0, (self._journal.appended_at + self.tick_every - monotonic_ns()) / 1e9)
-
-    def _tick_if_due(self) -> None:
-        if self._until_tick() == 0.0:
-            self._journal.append_tick()
-
-    def _say_goodbye(self) -> None:
-        self._commit()
-        if self._client.socket() is not None:
-            self._client.publish(self._status_topic, self._status(running=False), qos=0, retain=True)
-            while self._client.want_write() and self._client.loop_write() == MQTTErrorCode.MQTT_ERR_SUCCESS:
-                pass
-            self._client.disconnect()
-
     # -- what paho calls, on the same thread
 
-    def _on_connect(self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, _properties: Properties | None) -> None:
+    def _on_connect(self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
         if reason.is_failure:
-            why = " (see broker.username and broker.password_file)" if reason.getName() in _ACCESS else ""
-            self._on_state(f"{self._endpoint} refuses the connection: {reason}{why}")
+            self._end = reason.getName()
+            self._trouble = trouble.refused(self._endpoint, self._end)
             client.disconnect()
             return
-        fresh = not flags.session_present
-        self._connection = self._journal.connected(session_present=not fresh)
-        if fresh:
-            self._redelivery = Redelivery()
-        wanted = msgspec.json.encode([(s.topic, s.qos) for s in self._subscriptions])
-        # Subscribing again would make the broker send every retained message again (MQTT 3.1.1, 3.8.4).
-        if fresh or not self._state_file.exists() or self._state_file.read_bytes() != wanted:
-            client.subscribe([(s.topic, s.qos) for s in self._subscriptions])
-            self._state_file.write_bytes(wanted)
-        else:
-            self._send_marker()
-        client.publish(self._status_topic, self._status(running=True), qos=1, retain=True)
-        self._on_state("connected")
+        if self._connection:
+            raise ValueError("the broker answered our CONNECT twice")
+        self._end = _ENDED
+        self._session.answered(present=flags.session_present, properties=properties)
+        self._intake.begin(session_present=flags.session_present)
+        self._connection = _connected(self._journal, session_present=flags.session_present)
+        self._subscribe(session_present=flags.session_present)
+        self._publish(self._status_topic, self._status(running=True), retain=True)
+        self._look()
 
-    def _on_subscribe(self, _client: Client, _data: object, _mid: int, reasons: list[ReasonCode], _properties: Properties | None) -> None:
-        for subscription, reason in zip(self._subscriptions, reasons, strict=False):
-            if reason.is_failure:
-                self._on_state(f"{self._endpoint} refuses the subscription to {subscription.topic}")
-        self._send_marker()
+    def _subscribe(self, *, session_present: bool) -> None:
+        held = self._subscriptions
+        held.begin(session_present=session_present)
+        self._asked.clear()
+        if unwanted := held.unwanted():
+            self._ask(self._client.unsubscribe(unwanted), lambda _: held.removed(unwanted))
+        if missing := held.missing():
+            if self._session.protocol == MQTTProtocolVersion.MQTTv5:
+                new_only = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
+                asked = self._client.subscribe([(s.topic, SubscribeOptions(s.qos, retainHandling=new_only)) for s in missing])
+            else:
+                asked = self._client.subscribe([(s.topic, s.qos) for s in missing])
+            self._ask(asked, lambda reasons: self._subscribed(missing, reasons))
+        if not self._asked:
+            self._send_marker()
+
+    def _ask(self, asked: tuple[MQTTErrorCode, int | None], then: Callable[[Sequence[ReasonCode]], None]) -> None:
+        code, mid = asked
+        if mid is None:
+            raise ValueError(f"broker.subscribe cannot be asked for: {code.name}")
+        self._asked[mid] = then
+
+    def _subscribed(self, asked: Sequence[Subscription], reasons: Sequence[ReasonCode]) -> None:
+        """Note what the broker has granted; an answer that is too short grants nothing of the rest (CVE-2024-10525)."""
+        granted = [one for one, reason in zip(asked, reasons, strict=False) if not reason.is_failure]
+        self._subscriptions.confirmed(granted)
+        if refused := [one.topic for one in asked if one not in granted]:
+            self._complaint = f"{self._endpoint} refuses the subscription to {', '.join(refused)}"
+
+    def _on_answer(self, _client: Client, _data: object, mid: int, reasons: Sequence[ReasonCode], _properties: Properties | None) -> None:
+        if then := self._asked.pop(mid, None):
+            then(reasons)
+            if not self._asked:
+                self._send_marker()
 
     def _send_marker(self) -> None:
-        self._client.publish(self._marker_topic, self._marker(), qos=1)
+        self._publish(self._marker_topic, self._marker(), retain=False)
 
-    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        if message.qos:
-            self._to_ack.append(message.mid)
+    def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
+        self._sent[self._client.publish(topic, payload, qos=1, retain=retain).mid] = topic
+
+    def _on_publish(self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
+        topic = self._sent.pop(mid, "")
+        if reason.is_failure:
+            self._complaint = f"{self._endpoint} refuses what is published to {topic}: {reason.getName()}"
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        name = reason.getName()
+        if flags.is_disconnect_packet_from_server:
+            self._end = name
+            self._trouble = trouble.ended(self._endpoint, name, self._client_id)
+        elif name == "Keep alive timeout":
+            self._trouble = trouble.silent(self._endpoint)
+        elif name == "Protocol error":
+            self._trouble = trouble.not_mqtt(self._endpoint)
+        elif self._end == _ENDED and self._wanted.is_set():
+            self._end = _CLOSED
+
+    def _on_message(self, topic: bytes, payload: bytes, packet_id: int, retained: bool, dup: bool) -> None:
+        if not self._connection:
+            raise ValueError("a message came before the answer to our CONNECT")
         try:
-            topic = message.topic
+            name = topic.decode()
         except UnicodeDecodeError:
-            topic = "(topic is not UTF-8)"
-        if topic.startswith(self._own):
-            if topic == self._marker_topic and message.payload == self._marker():
-                self._commit()  # what came before the marker is backlog, what comes after is live
-                self._journal.live = True
-            return
-        self._batch.append(self._entry(topic, message))
-
-    def _entry(self, topic: str, message: MQTTMessage) -> Entry:
-        payload = bytes(message.payload)
-        packet_id = message.mid if message.qos else 0
-        flags = (Flag.RETAINED if message.retain else 0) | (Flag.DUP if message.dup else 0)
-        if message.dup and packet_id and self._redelivery.is_repeat(packet_id, topic, payload):
-            return Entry(topic, b"", packet_id, flags | Flag.REPEATED)
-        self._redelivery.remember(packet_id, topic, payload)
-        if len(payload) > self._payload_limit:
-            return Entry(topic, payload[:_OVERSIZE_KEPT], packet_id, flags | Flag.OVERSIZE)
-        return Entry(topic, payload, packet_id, flags)
+            name = "(topic is not UTF-8)"
+        if name.startswith(self._own):
+            if name == self._marker_topic and payload == self._marker():
+                self._intake.mark()
+            self._intake.acknowledge(packet_id)
+        else:
+            self._intake.take(name, payload, packet_id, (Flag.RETAINED if retained else 0) | (Flag.DUP if dup else 0))
 
 
-def _decrypted(sock: Any) -> bool:
-    """Tell whether bytes wait inside TLS, where `select` does not see them."""
-    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+def _connected(journal: Journal, *, session_present: bool) -> int:
+    """Note the connection in the journal, and give its number; where there is no room, the next row says it."""
+    with suppress(JournalFullError):
+        journal.connected(session_present=session_present)
+    return journal.connection
 
 
-def _send_at_once(_client: Client, _data: object, opened: Any) -> None:
-    """Acknowledgements are small: held back until the broker has acknowledged the last segment, each would cost 40 ms (RFC 896)."""
-    if opened.family in {socket.AF_INET, socket.AF_INET6}:
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def _ready(what: Any, seconds: float, events: int = select.POLLIN) -> bool:
+    """Wait at most so long; tell whether there is something. Unlike select(2), poll(2) takes any number of open files."""
+    poll = select.poll()
+    poll.register(what, events)
+    return bool(poll.poll(seconds * 1000))

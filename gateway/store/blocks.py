@@ -34,9 +34,21 @@ def size(series: int) -> int:
     return max(SMALLEST, min(16 * series, LARGEST))
 
 
-def unsealed(connection: sqlite3.Connection, after: int) -> Iterator[Row]:
-    """Give the readings with ids above `after`."""
-    return connection.execute("SELECT series, id, ts FROM readings WHERE id > ? ORDER BY id", (after,))
+def unsealed(connection: sqlite3.Connection, after: int, upto: int) -> Iterator[Row]:
+    """Give the readings with ids above `after` and below `upto`."""
+    return connection.execute("SELECT series, id, ts FROM readings WHERE id > ? AND id < ? ORDER BY id", (after, upto))
+
+
+def rows(connection: sqlite3.Connection, wanted: Iterable[int]) -> Iterator[Row]:
+    """Give the readings with these ids, in their order; one that is gone is left out."""
+    for one in wanted:
+        yield from connection.execute("SELECT series, id, ts FROM readings WHERE id = ?", (one,))
+
+
+def ids(connection: sqlite3.Connection, block: int) -> Iterator[int]:
+    """Give the ids that a block covers."""
+    for (span,) in connection.execute("SELECT ids FROM spans WHERE block = ?", (block,)):
+        yield from array("q", span)
 
 
 def seal(connection: sqlite3.Connection, rows: Iterable[Row]) -> int:

@@ -126,6 +126,20 @@ class Derived(msgspec.Struct, frozen=True):
     at: int
 
 
+class Failed(msgspec.Struct, frozen=True):
+    """A flow failed on a reading (of `device`), or when a group's time came (device ""): a bug, with its `reason`; `at` is the journal's time.
+
+    Told once an hour for each group at most, to people alone; every reading is counted. Nothing of it went on, and the group began anew.
+    """
+
+    id: str
+    flow: str
+    group: Group
+    device: str
+    reason: str
+    at: int
+
+
 class DeadLettered(msgspec.Struct, frozen=True):
     """A message that could not be used. `id` is made as ReadingKept's; `flags` are the journal's (`gateway.journal.row.Flag`).
 
@@ -162,8 +176,8 @@ class LetterTried(msgspec.Struct, frozen=True):
 class Counted(msgspec.Struct, frozen=True):
     """A counter's value now: absolute, so that writing it again is harmless.
 
-    Stage `total` counts messages by their outcome, `normalise` messages and readings by device, `select` readings passed on by flow (the
-    term) and device, and `shard-N` what became of them by flow (the scope) and device.
+    Stage `total` counts messages by their outcome, `link` those shed by topic (in the place of the device), `normalise` messages and readings
+    by device, `select` readings passed on by flow (the term) and device, and `shard-N` what became of them by flow (the scope) and device.
     """
 
     stage: str
@@ -189,6 +203,7 @@ Effect = (
     | CommandRequested
     | CommandFact
     | Derived
+    | Failed
     | DeadLettered
     | LetterTried
     | Counted

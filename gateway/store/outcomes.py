@@ -1,4 +1,4 @@
-"""Writes what flows decided: windows, alerts, commands asked for and the facts of a command's life, readings derived; in the order they came."""
+"""Writes what flows decided: windows, alerts, commands and the facts of their lives, readings derived, failures; in the order they came."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import msgspec
 
 from gateway.store import totals
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, CommandState, Derived, Group, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, CommandState, Derived, Failed, Group, WindowClosed
 from gateway.store.totals import Totals
 
 Published = WindowClosed | AlertChanged | CommandRequested | CommandFact
 """The outcomes that are delivered."""
 
-Outcome = Published | Derived
+Outcome = Published | Derived | Failed
 
 KINDS: dict[str, type[Outcome]] = {
     "window": WindowClosed,
@@ -22,6 +22,7 @@ KINDS: dict[str, type[Outcome]] = {
     "command": CommandRequested,
     "fact": CommandFact,
     "derived": Derived,
+    "failure": Failed,
 }
 """The word for each kind in `effects.kind`, and what its `body` decodes to."""
 
@@ -80,6 +81,8 @@ class Outcomes:
                 return (outcome.id, "fact", outcome.flow, outcome.device, outcome.state, outcome.attempt, outcome.time, outcome.time, body)
             case Derived():
                 return (outcome.id, "derived", outcome.flow, group_text(outcome.group), "derived", 1, outcome.ts, outcome.at, body)
+            case Failed():
+                return (outcome.id, "failure", outcome.flow, group_text(outcome.group), "failed", 1, outcome.at, outcome.at, body)
 
     def _request(self, command: CommandRequested) -> None:
         settings = self._encoder.encode(command.settings).decode()

@@ -20,7 +20,7 @@ def prune(connection: sqlite3.Connection, sums: Totals, before: int, delivered: 
     """
     gone = _prune_readings(connection, sums, before, delivered.readings, most)
     gone += _prune_effects(connection, sums, before, delivered.effects, most - gone)
-    return gone + _prune_commands(connection, sums, before, most - gone)
+    return gone + forget_ended(connection, sums, before=before, most=most - gone)
 
 
 def _prune_readings(connection: sqlite3.Connection, sums: Totals, before: int, delivered: int, most: int) -> int:
@@ -57,8 +57,8 @@ def _old(rows: Sequence[tuple[int, int]], before: int, newest: int) -> list[int]
     return [number for (number, _), age in takewhile(lambda pair: pair[1] < before, zip(rows, ages, strict=True))]
 
 
-def _prune_commands(connection: sqlite3.Connection, sums: Totals, before: int, most: int) -> int:
-    """Delete commands that have ended; their sums stay."""
+def forget_ended(connection: sqlite3.Connection, sums: Totals, *, before: int, most: int) -> int:
+    """Delete commands that ended before a time, in the caller's transaction; their sums stay."""
     ended = ", ".join(f"'{end}'" for end in ENDS)
     query = f"SELECT id, state, sent FROM commands WHERE changed < ? AND state IN ({ended}) ORDER BY id LIMIT ?"  # noqa: S608  # our own words
     rows = connection.execute(query, (before, most)).fetchall()

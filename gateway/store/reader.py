@@ -11,12 +11,14 @@ from typing import Any, Self
 import msgspec
 
 from devices.reading import Address, Value
+from gateway.damage import DamageError
 from gateway.store import causes, dead_letters, totals
 from gateway.store.effects import (
     SHARDS,
     AlertChanged,
     CommandFact,
     Counted,
+    Failed,
     Group,
     LetterState,
     Progressed,
@@ -33,7 +35,7 @@ from gateway.store.views import Bucket, CommandStatus, Counts, DeviceState, Lett
 
 _DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 _SERIES = """SELECT device, metric, channel, key, convention, last_value, coalesce(last_unit, ''), last_ts, last_retained, first_seen,
-  last_seen, count, kept FROM series WHERE last_value IS NOT NULL AND device = coalesce(?, device) ORDER BY device, metric, channel"""
+  last_seen, before + count, kept FROM series WHERE last_value IS NOT NULL AND device = coalesce(?, device) ORDER BY device, metric, channel"""
 _COMMANDS = "SELECT id, flow, device, settings, cause, state, sent, attempt, detail, requested, changed FROM commands"
 
 
@@ -139,7 +141,7 @@ class StoreReader:
         return [(metric, unpack(value)) for metric, value in self._connection.execute(query, (device,))]
 
     def taken_by_device(self) -> dict[str, int]:
-        """Give how many readings have been taken from each device; retained ones are none."""
+        """Give how many readings have been taken from each device since the ledger began; retained ones are none."""
         return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device ORDER BY device"))
 
     def address(self, device: str) -> Address | None:
@@ -167,6 +169,15 @@ class StoreReader:
     def alerts(self, flow: str | None = None, *, newest: int = 50) -> list[AlertChanged]:
         """Give the newest ends of episodes, the newest first."""
         return [one for one in self._newest("alert", flow, newest) if isinstance(one, AlertChanged)]
+
+    def failures(self) -> list[Failed]:
+        """Give the newest failure of each flow that ever failed, by name of the flow."""
+        query = "SELECT body FROM effects WHERE seq IN (SELECT max(seq) FROM effects WHERE kind = 'failure' GROUP BY flow) ORDER BY flow"
+        return [msgspec.json.decode(body, type=Failed) for (body,) in self._connection.execute(query)]
+
+    def flows_set_aside(self) -> set[str]:
+        """Give the flows that take no more readings in some of their groups, since they only failed."""
+        return {flow for (flow,) in self._connection.execute("SELECT scope FROM counters WHERE term = 'aside' AND value > 0")}
 
     def commands(self, flow: str | None = None, *, newest: int = 50) -> list[CommandStatus]:
         """Give the newest commands and where they stand, the newest first; `flow` "" gives those that people sent."""
@@ -225,6 +236,11 @@ class StoreReader:
             dead_letters=sums.get(totals.DEAD_LETTERS, 0),
         )
 
+    def shed(self) -> dict[str, int]:
+        """Give how many rows of each kind were given up for want of room."""
+        rows = self._connection.execute("SELECT term, value FROM totals WHERE term LIKE ? ORDER BY term", (f"{totals.SHED}%",))
+        return {term.removeprefix(totals.SHED): value for term, value in rows}
+
     def counters(self) -> list[Counted]:
         """Give the ledger's counters as the flows last wrote them."""
         return [Counted(*row) for row in self._connection.execute("SELECT stage, scope, device, term, value FROM counters")]
@@ -278,7 +294,10 @@ class StoreReader:
     def effects_after(self, position: int, limit: int) -> list[tuple[int, Outcome]]:
         """Give the next outcomes with a seq above `position`, in order, each with its seq."""
         query = "SELECT seq, kind, body FROM effects WHERE seq > ? ORDER BY seq LIMIT ?"
-        return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, (position, limit))]
+        try:
+            return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, (position, limit))]
+        except (KeyError, msgspec.DecodeError) as error:
+            raise DamageError(self.path.name, f"an effect behind {position} cannot be decoded: {error}") from error
 
     def pending(self, after: Positions) -> Positions:
         """Give how many rows of each stream lie above these positions."""

@@ -9,6 +9,7 @@ from typing import Literal
 from devices.reading import Reading
 from gateway.store import blocks, totals
 from gateway.store.effects import ReadingKept
+from gateway.store.rewind import Redo
 from gateway.store.schema import StoreError
 from gateway.store.series import Series, SeriesBook
 from gateway.store.totals import Totals
@@ -33,6 +34,7 @@ class Readings:
         self._connection = connection
         self._totals = sums
         self._raw = raw
+        self.redo = Redo(connection, sums)
         self._book = SeriesBook(connection, marks=raw == "changes")
         self._unsealed = self._count_unsealed()
 
@@ -40,7 +42,7 @@ class Readings:
         """Write readings, in the caller's transaction. Raises StoreError where two different readings have one id."""
         rows: list[Row] = []
         held, dirty, every = self._book.held, self._book.dirty, self._raw == "all"
-        fresh = 0
+        fresh, pruned_to = 0, self._totals[totals.PRUNED_TO] or -1
         for kept in taken:
             reading, reading_id = kept.reading, kept.id
             if reading.retained:
@@ -71,7 +73,7 @@ class Readings:
             else:
                 self._book.show(series, reading, reading_id, packed)
             dirty[series.id] = series
-            if every or (self._raw == "changes" and series.changes(reading.ts, packed)):
+            if (every or (self._raw == "changes" and series.changes(reading.ts, packed))) and reading_id > pruned_to:
                 series.kept += 1
                 rows.append(_row(series, reading, reading_id, packed))
         self._totals[totals.TAKEN] += fresh
@@ -83,8 +85,13 @@ class Readings:
         if self._unsealed >= blocks.SMALLEST:
             (series,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM series").fetchone()
             if self._unsealed >= blocks.size(series):
-                self._totals[totals.SEALED] = blocks.seal(self._connection, blocks.unsealed(self._connection, self._totals[totals.SEALED]))
-                self._unsealed = 0
+                self._seal()
+
+    def _seal(self) -> None:
+        sealed = self._totals[totals.SEALED]
+        last = blocks.seal(self._connection, blocks.unsealed(self._connection, sealed, self.redo.upto))
+        self._totals[totals.SEALED] = max(sealed, last)
+        self._unsealed = 0
 
     def forget(self) -> None:
         """Let go of everything in memory: after a transaction was rolled back."""

@@ -6,20 +6,21 @@ import os
 import sqlite3
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 APPLICATION = 0x536C7565
 """SQLite's `application_id` of our files: "Slue" in ASCII."""
 
 DDL = """
 -- One row per (device, metric, channel). Values are typed as values.py says. `state_id` is the reading that set last_*, `last_id` the
 -- newest one taken live, `heard_id` the newest of those that are not belated (see effects.py); `live_ts` and `mark` (the last kept
--- live value; NULL: keep the next) serve `history.raw: changes`; `labels` are the newest reading's, as JSON.
+-- live value; NULL: keep the next) serve `history.raw: changes`; `labels` are the newest reading's, as JSON. `count` readings were taken
+-- since the ledger began, and `before` ahead of that: it begins anew where the flows have lost their state.
 CREATE TABLE series(
   id INTEGER PRIMARY KEY, device TEXT NOT NULL, metric TEXT NOT NULL, channel TEXT NOT NULL, key TEXT NOT NULL, unit TEXT,
   convention TEXT NOT NULL, first_seen INTEGER NOT NULL, last_seen INTEGER, last_value, last_unit TEXT, last_ts INTEGER NOT NULL,
   last_retained INTEGER NOT NULL, state_id INTEGER NOT NULL, last_id INTEGER NOT NULL, heard_id INTEGER NOT NULL,
   live_ts INTEGER NOT NULL, mark, count INTEGER NOT NULL, kept INTEGER NOT NULL, labels TEXT NOT NULL DEFAULT '{}',
-  UNIQUE(device, metric, channel));
+  before INTEGER NOT NULL DEFAULT 0, UNIQUE(device, metric, channel));
 
 -- `unit` only where it is not the series' own ('' for none); raw_* only where they differ; `delay` is received - ts, in ns; time_source as
 -- in values.py; `sequence` the dialect's own number. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
@@ -81,9 +82,20 @@ UPDATE dead_letters SET flags = 8 WHERE reason LIKE 'the payload is larger than 
 Schema 1 knew an oversized message (flag 8) by its reason alone.
 """
 
+FROM_2 = """
+ALTER TABLE series ADD COLUMN before INTEGER NOT NULL DEFAULT 0;
+"""
+"""Brings schema 2 up to 3, whose ledger can begin anew."""
+
+_STEPS = {1: FROM_1, 2: FROM_2}
+
 
 class StoreError(Exception):
     """The store cannot be used: absent, damaged, another program's file, or written by a newer program. The text names the file."""
+
+
+class StoreNewerError(StoreError):
+    """The store was written by a newer program: it is sound, and not ours to change."""
 
 
 class StoreAbsentError(StoreError):
@@ -100,6 +112,10 @@ def open_writer(path: Path) -> sqlite3.Connection:
     made = not path.exists()
     connection = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
     try:
+        if made:
+            connection.execute(
+                "PRAGMA auto_vacuum=INCREMENTAL"
+            )  # so that what is deleted can be given back to the disk; only a new file takes it
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA cache_size=-8192")
@@ -113,7 +129,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     if made:
-        _make_durable(path.parent)
+        make_durable(path.parent)
     return connection
 
 
@@ -146,8 +162,9 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
     version = _version(connection, path)
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {DDL} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;")
-    elif version == 1:
-        connection.executescript(f"BEGIN IMMEDIATE; {FROM_1} PRAGMA user_version={VERSION}; COMMIT;")
+    elif version < VERSION:
+        steps = " ".join(_STEPS[step] for step in range(version, VERSION))
+        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={VERSION}; COMMIT;")
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -157,12 +174,12 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     if tables and application != APPLICATION:
         raise StoreError(f"store {path}: must be a store of Sluice; got another program's SQLite file")
     if version > VERSION:
-        raise StoreError(f"store {path}: must have schema {VERSION} or older; got schema {version}, made by a newer Sluice")
+        raise StoreNewerError(f"store {path}: must have schema {VERSION} or older; got schema {version}, made by a newer Sluice")
     return int(version)
 
 
-def _make_durable(folder: Path) -> None:
-    """Make the new file's name durable: without this a power cut may take the whole file away."""
+def make_durable(folder: Path) -> None:
+    """Make the names of new files in a folder durable: without this a power cut may take a whole file away."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Self
 
 import msgspec
 
+from gateway.disk import free
 from gateway.store import blocks, totals
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.effects import (
@@ -22,6 +24,7 @@ from gateway.store.effects import (
     Derived,
     DeviceLearned,
     Effect,
+    Failed,
     LetterTried,
     Progressed,
     ReadingKept,
@@ -31,7 +34,9 @@ from gateway.store.outcomes import Outcome, Outcomes
 from gateway.store.positions import Positions
 from gateway.store.prune import prune
 from gateway.store.readings import Raw, Readings
+from gateway.store.rewind import forget, rewind
 from gateway.store.schema import open_writer
+from gateway.store.shed import Kind, shed
 from gateway.store.totals import Totals
 
 _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO UPDATE SET
@@ -41,6 +46,12 @@ _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO 
   first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
 _COUNT = "INSERT INTO counters VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
+
+_STEPS = 1_000_000
+"""Steps of SQLite's machine between two beats: some hundredths of a second."""
+
+_GIVEN_BACK = 2_000
+"""Pages given back to the disk at once: each may have to be moved."""
 
 
 class Store:
@@ -55,11 +66,13 @@ class Store:
     That saves the flash: a commit writes whole pages of 4 kB. There must be no second writer.
     """
 
-    def __init__(self, path: Path, *, raw: Raw = "all", linger: float = 0.0) -> None:
-        """Open or make the file; raises StoreError."""
+    def __init__(self, path: Path, *, raw: Raw = "all", linger: float = 0.0, beat: Callable[[], None] | None = None) -> None:
+        """Open or make the file; raises StoreError. `beat` is called in the midst of what takes long."""
         self.path = path
         self._linger = linger
         self._connection = open_writer(path)
+        if beat:
+            self._connection.set_progress_handler(beat, _STEPS)
         self._totals = Totals(self._connection)
         self._readings = Readings(self._connection, self._totals, raw)
         self._outcomes = Outcomes(self._connection, self._totals)
@@ -116,26 +129,86 @@ class Store:
 
         Call it again while it gives `most`. Rows not delivered yet are never deleted; totals keep counting what is gone.
         """
-        self.commit()
-        self._connection.execute("BEGIN IMMEDIATE")
-        try:
+        with self._change():
             gone = prune(self._connection, self._totals, before, delivered or Positions.everything(), most=most)
             blocks.drop(self._connection, self._totals[totals.PRUNED_TO])
-            self.commit()
-        except BaseException:
-            self._roll_back()
-            raise
         return gone
+
+    def shed(self, kind: Kind, delivered: Positions, *, most: int) -> int:
+        """Delete at most `most` of the oldest rows of a kind, for want of room; gives how many. Totals keep counting what is gone."""
+        with self._change():
+            return shed(self._connection, self._totals, kind, delivered, most=most)
+
+    def give_back(self) -> None:
+        """Give to the disk what was deleted, as far as a short while and readers allow."""
+        self.commit()
+        self._connection.executescript(f"PRAGMA incremental_vacuum({_GIVEN_BACK})")  # which `execute` would end after one page
+        pages, size = self._pragma("page_count"), self._pragma("page_size")
+        if pages * size - self.path.stat().st_size > free(self.path):
+            return  # half of the log, copied to where it belongs, would only take the room that is left
+        self._connection.execute("PRAGMA busy_timeout=100")
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            self._connection.execute("PRAGMA busy_timeout=30000")
+
+    def used(self) -> int:
+        """Give the bytes that the store needs on the disk: its rows, and its log."""
+        log = Path(f"{self.path}-wal")
+        rows = (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
+        return rows + (log.stat().st_size if log.exists() else 0)
+
+    def unused(self) -> int:
+        """Give the bytes of the file that rows may take without asking the disk, where the file (of an older version) cannot give them back."""
+        return 0 if self._pragma("auto_vacuum") else self._pragma("freelist_count") * self._pragma("page_size")
+
+    def _pragma(self, name: str) -> int:
+        return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @property
+    def progress(self) -> Progressed | None:
+        """How far the flows have come, as written; None before the first time."""
+        row = self._connection.execute("SELECT position, messages, at FROM progress").fetchone()
+        return Progressed(*row) if row else None
+
+    def begin_at(self, first: int, messages: int, at: int) -> None:
+        """Let the ledger begin anew at the journal's row `first`, ahead of which `messages` were received: the flows have lost their state."""
+        with self._change():
+            rewind(self._connection, self._totals, first, messages, at)
+
+    def forget(self, rows: Iterable[tuple[int, int]]) -> None:
+        """Note rows (from, to) that the journal no longer has, though they were written: the flows will not count their readings again."""
+        with self._change():
+            forget(self._connection, self._totals, rows)
 
     def close(self) -> None:
         """Commit and close; the file is then complete without its -wal."""
         self.commit()
         self._connection.close()
 
+    def abandon(self) -> None:
+        """Close without a commit: after a failure, or after `close`, where it changes nothing."""
+        self._connection.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """Hold one transaction of its own; what was held in memory is read again behind it."""
+        self.commit()
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.commit()
+        except BaseException:
+            self._roll_back()
+            raise
+        self._readings.forget()
+
     def _write(self, effects: Sequence[Effect]) -> None:
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
             self._since = monotonic()
+        if self._readings.redo.under_way:
+            self._readings.redo.make_room({effect.offset for effect in effects if type(effect) is Progressed})
         readings = [effect for effect in effects if type(effect) is ReadingKept]
         if readings:
             self._readings.write(readings)
@@ -152,7 +225,7 @@ class Store:
         dead: list[DeadLettered | LetterTried] = []
         for effect in effects:
             match effect:
-                case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact() | Derived():
+                case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact() | Derived() | Failed():
                     outcomes.append(effect)
                 case Counted():
                     counted.append(effect)

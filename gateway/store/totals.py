@@ -13,6 +13,9 @@ PRUNED_TO = "readings pruned to"
 SEALED = "readings sealed"
 """The highest id that the blocks cover."""
 
+SHED = "shed "
+"""Begins the terms of what was given up for want of room, by kind."""
+
 EFFECTS = "effects"
 EFFECTS_PRUNED = "effects pruned"
 EFFECTS_SYNCED = "effects synced"
@@ -20,6 +23,12 @@ EFFECTS_SYNCED = "effects synced"
 
 DEAD_LETTERS = "dead letters"
 DEAD_LETTERS_TRIMMED_TO = "dead letters trimmed to"
+REDO_TO, REDONE = "redo up to", "redone up to"
+"""The journal's rows that are made again since the ledger began anew, and how far that has come."""
+
+FORGOTTEN_TO = "readings forgotten to"
+"""The highest id that was looked at for readings that the journal no longer has."""
+
 LABELS = "labels changed"
 """Goes up when a series' labels change: readers that hold labels look at it."""
 

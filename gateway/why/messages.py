@@ -65,8 +65,6 @@ class Messages:
         reader = JournalReader(self._journal, after=offset - 1)
         try:
             rows = reader.read(1)
-        except LookupError:
-            return None
         finally:
             reader.close()
         return rows[0] if rows and rows[0].offset == offset else None

@@ -23,7 +23,7 @@ class Reports:
 
     def __init__(self, spec: LoadSpec, *, seed: int) -> None:
         width = max(4, len(str(spec.devices)))
-        names = [f"d-{number:0{width}}" for number in range(1, spec.devices + 1)]
+        names = [f"{spec.name}-{number:0{width}}" for number in range(1, spec.devices + 1)]
         orders = [(metric, _shuffled(Dice.of(seed, metric))) for metric in METRICS[: spec.metrics]]
         values = ["".join(f',"{metric}":{20 + order[low] / 100:.2f}' for metric, order in orders) for low in range(BLOCK)]
         self._first_tails = [f"{low:3d}{values[low]}}}".encode() for low in range(BLOCK)]

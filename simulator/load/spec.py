@@ -22,7 +22,7 @@ def _root(written: str) -> str:
 
 
 class LoadSpec(Checked):
-    """A load of plain JSON: `{"ts", "seq", "temperature"}` on `<root>/d-<number>`."""
+    """A load of plain JSON: `{"ts", "seq", "temperature"}` on `<root>/<name>-<number>`."""
 
     devices: int = Field(default=1000, ge=1, le=1_000_000, description="How many devices report, in turn.")
     rate: float | None = Field(
@@ -38,6 +38,9 @@ class LoadSpec(Checked):
         default=1000, ge=1, le=32_767, description="QoS 1: how many messages a connection leaves unacknowledged at most."
     )
     metrics: int = Field(default=1, ge=1, le=len(METRICS), description="How many values a message has, beside its time and number.")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = Field(
+        default="d", description="What devices are called, before their number."
+    )
     root: Annotated[str, AfterValidator(_root)] = Field(default="load", description="The first levels of the topics.")
 
     def rules(self) -> Iterator[Problem]:

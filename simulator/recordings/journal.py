@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from devices.reading import Message
+from gateway.journal.reader import newest_row
 from gateway.journal.row import Entry, Flag, Kind
 from gateway.journal.stretch import Stretch, partition_at
 from simulator.recordings.decoded import Decoder
@@ -33,11 +33,10 @@ class JournalRecording:
             raise RecordingError(str(error)) from error
 
     def rows(self) -> Iterator[Row]:
-        """Read the journal anew; RecordingError where it cannot be read, or a gateway that runs on it drops what was to come."""
-        try:
-            yield from self._rows(Decoder())
-        except (LookupError, sqlite3.Error) as error:
-            raise RecordingError(f"{self._folder}: {error}") from error
+        """Read the journal anew, without the rows that cannot be read or that a gateway drops meanwhile; RecordingError where none can be."""
+        if newest_row(self._partition) is None:
+            raise RecordingError(f"{self._folder}: a recording must have messages; got a journal with no row that can be read")
+        yield from self._rows(Decoder())
 
     def _rows(self, decoder: Decoder) -> Iterator[Row]:
         self.unread = 0

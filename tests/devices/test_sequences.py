@@ -3,6 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.catalogue import Catalogue
+from devices.profile import Profile
+from devices.reading import Message
 from devices.sequences import Sequences
 
 
@@ -52,3 +55,12 @@ def test_missed_is_what_was_left_out(start, skips):
         number += 1 + skip
         numbers.append(number % 256)
     assert sum(gaps(numbers, wraps=256)) == sum(skips)
+
+
+def test_a_profile_names_the_number_of_a_plain_device():
+    """What is missing between two numbers is counted, a number that is none is not, and beginning anew misses nothing."""
+    catalogue, missed = Catalogue([Profile(devices=["d-*"], sequence="seq")]), []
+    for received, number in enumerate(["1", "2", "5", '"x"', "6.5", "6", "1", "2"]):
+        catalogue.readings(Message("load/d-1", f'{{"seq": {number}, "temperature": 2.5}}'.encode(), received))
+        missed.append(catalogue.news.sequences.missed.get("d-1", 0))
+    assert missed == [0, 0, 2, 0, 0, 0, 0, 0]

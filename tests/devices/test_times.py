@@ -73,7 +73,7 @@ def test_parse_agrees_with_the_standard_library(moment, quarters):
 )  # fmt: skip
 def test_settle_keeps_only_sane_times(ns, source):
     """Five minutes ahead and the year 2001 are the ends of what a set clock can show."""
-    ts, why = settle(ns, received=NOON)
+    ts, why = settle(ns, Message("t", b"", NOON))
     assert why == source
     assert ts == (ns if source == "device" else NOON)
 
@@ -146,3 +146,12 @@ def test_further_forms_of_one_moment(written):
 def test_what_only_looks_like_a_time_is_none(written):
     """A form that is known with values that no calendar has is no time."""
     assert parse(written) is None
+
+
+def test_a_gateway_without_a_clock_believes_its_devices():
+    """What is stamped long after 1970 is sane where the gateway's clock may be that far behind; what has no time of its own is marked."""
+    catalogue = Catalogue()
+    behind = Message("load/d-1", b'{"ts": 1764547200000, "temperature": 21.5}', 100 * SECOND, ahead=NOON * 2)
+    assert [(one.ts, one.time_source) for one in catalogue.readings(behind)] == [(1_764_547_200 * SECOND, "device")]
+    untimed = Message("load/d-2", b'{"temperature": 21.5}', 100 * SECOND)
+    assert [(one.ts, one.time_source) for one in catalogue.readings(untimed)] == [(100 * SECOND, "received-unsynchronised")]

@@ -16,8 +16,9 @@ from flows.journal_source import JournalSource
 from flows.normaliser import Normaliser
 from flows.row_order import RowOrder, RowPart
 from flows.shard import Shard
+from flows.snapshot_room import SnapshotRoom
 from flows.spec import read_flow
-from flows.store_sink import StoreSink
+from flows.store_sink import StoreSink, Upkeep
 from gateway.journal.bell import Bell
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Kind, Row, pack
@@ -25,6 +26,7 @@ from gateway.journal.segment import Segment, segment_path
 from gateway.store.effects import AlertChanged, CommandRequested, WindowClosed
 from gateway.store.reader import StoreReader
 from gateway.store.retention import Retention
+from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
 S = 1_000_000_000
@@ -87,12 +89,18 @@ def test_effects_stand_in_the_order_of_the_journal(workers, epoch, flow, journal
     init_db_dir(recovery, 1)
     stopping.set()  # it reads what there is, flushes its counters and ends
     bells = Bell(tmp_path / "journal.bell"), Bell(tmp_path / "store.bell")
+    upkeep = Upkeep(
+        Retention(1 << 60, tmp_path / "delivery", []),
+        Shedding(tmp_path, [], max_size=None, reserve=0),
+        SnapshotRoom(recovery),
+        lambda: False,
+    )
     graph = build(
         JournalSource(
             journal, bells[0], lambda snapshot: Normaliser([flow], [], snapshot=snapshot), stopping=stopping, switching=threading.Event()
         ),
         lambda snapshot: Shard([flow], snapshot),
-        StoreSink(store, bells[1], Retention(1 << 60, tmp_path / "delivery", [])),
+        StoreSink(store, bells[1], upkeep),
     )
     cluster_main(graph, [], 0, epoch_interval=epoch, recovery_config=RecoveryConfig(recovery), worker_count_per_proc=workers)
     reader = JournalReader(journal)

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.journal.bell import Bell
-from gateway.journal.journal import Journal, drop_old, read_durable, write_durable
+from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader, newest_first, newest_row, total_at
 from gateway.journal.redelivery import Redelivery
-from gateway.journal.row import Entry, Flag, Kind, Row, pack
+from gateway.journal.retention import drop_old, read_durable, write_durable
+from gateway.journal.row import Entry, Flag, Kind, Row, Shed, pack
 from gateway.journal.segment import segments
 
 BIG = 1 << 60
@@ -79,7 +80,7 @@ def test_journal_goes_on_after_reopening(open_journal, tmp_path):
 
 def test_journal_rotates_and_readers_follow(open_journal, tmp_path):
     """A full segment is closed and the next opened; a reader that was in the old one goes on in the new, from any offset."""
-    journal = open_journal(max_size=16 * 100_000)
+    journal = open_journal(max_size=16 * 200_000)
     payload = os.urandom(2000)
     reader = JournalReader(tmp_path / "0")
     seen = []
@@ -97,17 +98,24 @@ def test_journal_rotates_and_readers_follow(open_journal, tmp_path):
 
 
 def test_journal_drops_whole_segments_and_never_what_flows_need(open_journal, tmp_path):
-    """Retention drops the oldest files, none that the flows' durable offset has not passed; asking for a dropped row is an error that says so."""
+    """Retention drops the oldest files, none that the flows' durable offset has not passed; who asks for a dropped row is given the oldest."""
     journal = open_journal(max_size=16 * 50_000)
-    for _ in range(400):
+    for _ in range(200):
         journal.append_messages([Entry("t", os.urandom(2000))])
     before = segments(tmp_path / "0")
     assert drop_old(tmp_path / "0", keep=BIG, max_size=1) == []
     write_durable(tmp_path / "0", int(before[2].stem))
     assert read_durable(tmp_path / "0") == int(before[2].stem)
     assert drop_old(tmp_path / "0", keep=BIG, max_size=1) == before[:2]
-    with pytest.raises(LookupError, match="row 1 was asked for, the oldest kept is"):
-        read_all(tmp_path / "0")
+    assert read_all(tmp_path / "0")[0].offset == int(before[2].stem)
+
+
+def test_what_was_shed_is_journalled_and_counted(open_journal, tmp_path):
+    """Messages that a policy dropped are a row of their own kind, in the total like those that were kept."""
+    journal, sheds = open_journal(), [Shed("loud", 30, "limits.rate"), Shed("louder", 12, "limits.rate")]
+    journal.append_shed(sheds)
+    (row,) = read_all(tmp_path / "0")
+    assert (row.kind, row.count, row.total, row.sheds()) == (Kind.SHED, 42, 42, sheds)
 
 
 def test_journal_survives_kill_9_with_all_that_was_told(tmp_path):

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import subprocess
 import threading
-from dataclasses import replace
 
 import pytest
 
@@ -15,7 +14,8 @@ from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Flag, Kind
 from gateway.link.endpoint import Endpoint
-from gateway.link.link import Link, Subscription
+from gateway.link.link import Link
+from gateway.link.subscriptions import Subscription
 from gateway.settings import Broker
 
 
@@ -138,23 +138,25 @@ def test_link_comes_back_after_the_broker_was_killed(mosquitto, start, until):
 
 
 def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
-    """Bad credentials are said in one sentence with the broker's name, and nothing is taken in."""
+    """Bad credentials are said in one sentence with the broker's name; once the file holds the right ones, they are used."""
     users = tmp_path / "users"
     users.write_text("someone:secret-canary\n")
     subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
     with mosquitto_with(f"allow_anonymous false\npassword_file {users}") as broker:
-        endpoint = replace(Endpoint.of(Broker(), broker.url), username="someone", password="wrong")
+        secret = tmp_path / "secret"
+        secret.write_text("wrong")
+        endpoint = Endpoint.of(Broker(username="someone", password_file=secret), broker.url)
         gateway = start(broker, endpoint=endpoint)
         until(lambda: gateway.states)
         assert (
             gateway.states[0]
             == f"{broker.host}:{broker.port} refuses the connection: Not authorized (see broker.username and broker.password_file)"
         )
-        assert "wrong" not in repr(endpoint)
-        gateway.stop()
-        good = start(broker, endpoint=replace(endpoint, password="secret-canary"))
-        until(lambda: good.journal.live)
-        good.stop()
+        secret.unlink()
+        until(lambda: "broker.password_file cannot be read: No such file or directory" in gateway.states)
+        secret.write_text("secret-canary\n")
+        until(lambda: gateway.journal.live)
+        assert "secret-canary" not in f"{endpoint!r}{gateway.states}"
 
 
 # paho leaves the socket of a failed TLS handshake to the garbage collector
@@ -212,6 +214,11 @@ def test_link_over_tls_verifies_the_broker(mosquitto_with, start, until, tmp_pat
         until(lambda: bad.states)
         assert "certificate verify failed" in bad.states[0]
         bad.stop()
+        url = f"mqtts://127.0.0.1:{port}"
+        other_name = start(broker, endpoint=Endpoint.of(Broker(url=url, ca_file=str(tmp_path / "ca.pem")), url))
+        until(lambda: other_name.states)
+        assert "IP address mismatch" in other_name.states[0]
+        other_name.stop()
         good = start(broker, endpoint=trusting("ca"))
         until(lambda: good.journal.live)
         publish(broker, "a/b", *map(str, range(300)))

@@ -253,7 +253,7 @@ def test_store_without_raw_readings_falls_back_to_the_journal(opened, journal):
 def test_first_row_since_a_time_is_found_over_segments(tmp_path):
     """By halves, over the files of a journal; None before what is kept, and after what has come."""
     with closing(Bell(tmp_path / "bell")) as bell:
-        journal = Journal(tmp_path / "0", bell, keep=1 << 60, max_size=1)
+        journal = Journal(tmp_path / "0", bell, keep=1, max_size=1 << 60)
         journal.append_messages([Entry("a", b"1")])
         for _ in range(600):
             journal.append_messages([Entry("a", b"1" * 1000)])

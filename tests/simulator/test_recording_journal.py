@@ -78,5 +78,5 @@ def test_journal_broken(data):
     """A journal whose file is none is said to be so."""
     (segment,) = (data / "journal" / "0").glob("*.db")
     segment.write_bytes(b"x" * 4096)
-    with pytest.raises(RecordingError, match="file is not a database"):
+    with pytest.raises(RecordingError, match="got a journal with no row that can be read"):
         list(open_recording(data).rows())

@@ -15,6 +15,7 @@ from devices.reading import Reading
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.delivery import Delivery
 from gateway.delivery.influx import Influx, InfluxTarget
+from gateway.delivery.label_tags import LabelTags
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, DeviceLearned, ReadingKept, WindowClosed
 from gateway.store.store import Store
 
@@ -102,12 +103,20 @@ def make():
 
 
 @pytest.fixture
-def to_influx(influx):
+def to_influx(influx, tmp_path):
     """Make the destination for the strict server."""
+    right = influx.token
 
-    def destination(**further):
-        target = {"token": influx.token, "timeout": 5.0} | {key: further.pop(key) for key in ("token", "timeout", "gzip") if key in further}
-        return Influx(InfluxTarget(influx.url, influx.org, influx.bucket, **target), site="greenhouse", **{"linger": 0.0} | further)
+    def destination(*, labels=(), most=10_000, **further):
+        target = {"token": lambda: right, "timeout": 5.0}
+        target |= {key: further.pop(key) for key in ("token", "timeout", "gzip", "connect_timeout") if key in further}
+        return Influx(
+            InfluxTarget(influx.url, influx.org, influx.bucket, **target),
+            site="greenhouse",
+            tags=LabelTags(labels, most),
+            cursor=tmp_path / "delivery" / "influxdb.db",
+            **{"linger": 0.0} | further,
+        )
 
     return destination
 

@@ -9,6 +9,7 @@ from time import monotonic, time
 import pytest
 
 from gateway.delivery.cursor import Cursor
+from gateway.delivery.label_tags import LabelTags
 from gateway.delivery.lines import Lines, decoded
 from gateway.delivery.state import read_state
 from gateway.store.reader import StoreReader
@@ -45,7 +46,7 @@ def test_everything_arrives_as_it_was(influx, store, make, to_influx, running, d
             return await drained(delivery)
 
     state = asyncio.run(deliver())
-    lines = Lines("greenhouse", labels=["room"])
+    lines = Lines("greenhouse", LabelTags(["room"], 10))
     with StoreReader(store.path) as reader:
         expected = {}
         for row in [*reader.readings_after(0, 100), *(row for _, row in reader.effects_after(0, 100))]:

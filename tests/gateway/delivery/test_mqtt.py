@@ -10,6 +10,7 @@ import aiomqtt
 import pytest
 
 from gateway.delivery.mqtt import Mqtt
+from gateway.link.client import Client
 
 
 class Listener:
@@ -185,3 +186,47 @@ def test_a_broker_that_is_not_there_is_waited_for(mosquitto, store, make, runnin
     assert (state.pending, state.dead) == (1, 0)
     mosquitto.start()
     assert len(published(mosquitto, 1).messages) == 1
+
+
+def test_a_broker_that_refuses_us_raises_an_alarm(mosquitto_with, store, make, running, so):
+    """A wrong password is a state that needs a person, not a crash; the outcome waits."""
+    store.write([make.alert(1)])
+
+    async def deliver(broker):
+        destination = Mqtt(lambda: aiomqtt.Client(broker.host, broker.port), where="the broker", site="s")
+        async with running(destination) as delivery:
+
+            async def alarmed():
+                state = await delivery.state()
+                return state if state and state.alarm else None
+
+            return await so(alarmed)
+
+    with mosquitto_with("allow_anonymous false") as broker:
+        state = asyncio.run(deliver(broker))
+    assert "not authorized" in state.error.lower()
+    assert (state.pending, state.dead) == (1, 0)
+
+
+def test_a_broker_that_says_nothing_is_left(store, make, running, so):
+    """A broker that takes connections and answers none: each is closed before the next is tried, and the outcome waits."""
+    store.write([make.alert(1)])
+    ended = []
+
+    async def silent(reader, writer):
+        while await reader.read(1_000):
+            pass
+        ended.append(True)
+        writer.close()
+
+    async def deliver():
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        destination = Mqtt(lambda: Client("127.0.0.1", port, timeout=0.1), where="the broker", site="s")
+        async with server, running(destination) as delivery:
+            await so(lambda: len(ended) >= 3)
+            return await delivery.state()
+
+    state = asyncio.run(deliver())
+    assert state.error == "the broker: Operation timed out"
+    assert state.pending == 1

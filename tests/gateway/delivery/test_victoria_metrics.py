@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from gateway.delivery.influx import Influx, InfluxTarget
+from gateway.delivery.label_tags import LabelTags
 from gateway.delivery.lines import decoded
 
 
@@ -60,13 +61,14 @@ def victoria(tmp_path, free_port, until):
 
 
 @pytest.fixture
-def delivered(victoria, running, drained):
+def delivered(victoria, tmp_path, running, drained):
     """Deliver what the store holds, all of it."""
 
     def deliver(**further):
         async def until_drained():
-            target = InfluxTarget(victoria.url, "home", "sluice", "")
-            async with running(Influx(target, site="greenhouse", linger=0.0, **further)) as delivery:
+            target = InfluxTarget(victoria.url, "home", "sluice", lambda: "")
+            tags, cursor = LabelTags([], 0), tmp_path / "delivery" / "influxdb.db"
+            async with running(Influx(target, site="greenhouse", tags=tags, cursor=cursor, linger=0.0, **further)) as delivery:
                 return await drained(delivery)
 
         return asyncio.run(until_drained())

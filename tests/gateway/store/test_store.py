@@ -411,3 +411,19 @@ def test_a_file_that_is_no_store_is_said_to_be_none(path, tmp_path):
     for opening in (Store, StoreReader):
         with pytest.raises(StoreError, match="got schema 99"):
             opening(newer)
+
+
+def test_a_store_of_schema_2_is_brought_up_to_date(path, kept):
+    """Its ledger can begin anew from then on, and everything that it had is there."""
+    with Store(path) as store:
+        store.write([kept(number) for number in range(1, 5)])
+    old = sqlite3.connect(path)
+    old.executescript("ALTER TABLE series DROP COLUMN before; PRAGMA user_version=2;")
+    old.close()
+    with pytest.raises(StoreError, match="got schema 2: the next `sluice up` brings it up to date"):
+        StoreReader(path)
+    with Store(path) as store:
+        store.begin_at(3, 2, T0)
+        store.write([kept(3), kept(4), kept(5), *(Progressed(row, row, T0) for row in (3, 4, 5))])
+    with StoreReader(path) as reader:
+        assert (len(reader.history("t1")), [one.count for one in reader.series()], reader.taken_by_device()) == (5, [5], {"t1": 3})

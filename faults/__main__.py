@@ -1,0 +1,78 @@
+"""`python -m faults`: break things, one fault after the other, and print what became of every message."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+from shutil import rmtree
+
+from faults.fault import Fault, SkipError, faults
+from faults.rig.rig import Result, Rig
+from faults.table import lines, row
+
+
+def run(fault: Fault, *, full: bool, seed: int, keep: bool = False) -> Result:
+    """Run one fault in a folder of its own, which is removed where all went well."""
+    folder = Path(tempfile.mkdtemp(prefix=f"sluice-{fault.number}-"))
+    rig = Rig(folder, fault.number, fault.about, full=full, seed=seed)
+    try:
+        with rig:
+            fault.run(rig)
+    except SkipError as why:
+        rig.result.skipped = str(why)
+    except Exception as error:  # noqa: BLE001  one fault's failure must not end the others
+        rig.result.missed.append(f"{type(error).__name__}: {error}")
+        traceback.print_exc(file=sys.stderr)
+    if not keep and not rig.result.missed:
+        rmtree(folder, ignore_errors=True)
+    elif rig.result.missed or keep:
+        sys.stderr.write(f"{fault.number}: its files are in {folder}\n")
+    return rig.result
+
+
+def main() -> int:
+    """Give the exit code: 0 where every bar was held."""
+    options = _parser().parse_args()
+    known = faults()
+    unknown = [number for number in options.faults if number not in known]
+    if unknown:
+        sys.stderr.write(f"no such fault: {', '.join(unknown)}; there are {', '.join(known)}\n")
+        return 2
+    chosen = [known[number] for number in options.faults] or [one for one in known.values() if one.number.startswith("F")]
+    results = []
+    sys.stdout.write("\n".join(lines([])) + "\n")
+    for fault in chosen:
+        result = run(fault, full=not options.short, seed=options.seed, keep=options.keep)
+        results.append(result)
+        sys.stdout.write(row(result) + "\n")
+        for said in [*result.notes, *(f"MISSED: {bar}" for bar in result.missed)]:
+            sys.stdout.write(f"       {said}\n")
+        sys.stdout.flush()
+    if options.results:
+        _keep(options.results, results)
+    return 1 if any(result.missed for result in results) else 0
+
+
+def _keep(path: Path, results: list[Result]) -> None:
+    """Put the results among those that are kept, each fault in the place of what it came to before."""
+    kept = json.loads(path.read_text()) if path.exists() else {}
+    kept |= {result.number: result.document() for result in results}
+    path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
+    parser.add_argument("faults", nargs="*", metavar="F06", help="which faults (default: F01 to F32)")
+    parser.add_argument("--short", action="store_true", help="the short form of each, as the tests have it")
+    parser.add_argument("--seed", type=int, default=1, help="moments and damage are drawn with it")
+    parser.add_argument("--keep", action="store_true", help="keep the folders")
+    parser.add_argument("--results", type=Path, metavar="FILE", help="keep the results here, for docs/reliability.md")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

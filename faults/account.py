@@ -1,0 +1,180 @@
+"""The account of a fault: what was sent, and where each message is now, from stored data and from no counter of the gateway's."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import fsum, isclose
+from pathlib import Path
+from typing import Any
+
+from faults.rig.history import History
+from faults.rig.publishers import Sent
+from gateway.journal.reader import JournalReader
+from gateway.journal.row import Kind
+
+Key = tuple[str, int]
+"""A message: its device and its sequence number."""
+
+WINDOW = 1_000_000_000
+"""ns: the tumbling window of the flow that every fault runs with."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """Where the messages are. `lost`, `phantom`, `doubled`, `uncounted` and `window_diff` must be 0; `extra` are points written more than once.
+
+    `doubled` are messages that the store has twice; `command_ids` is the most command ids that one trigger had.
+    """
+
+    sent: int
+    stored: int
+    rejected: int
+    dropped: int
+    buffered: int
+    lost: int
+    phantom: int
+    doubled: int
+    extra: int
+    uncounted: int
+    windows: int
+    window_diff: int
+    commands: int
+    command_ids: int
+
+
+def account(
+    sent: Iterable[Sent], data: Path, history: History | None, *, normalised: int | None = None, acknowledged_only: bool = True
+) -> Account:
+    """Hold what was sent against what is stored. `normalised` is the ledger's own count, where nothing but this load was sent.
+
+    Without `acknowledged_only` (QoS 0), a message that was sent and is not there is no loss: the broker may have dropped it.
+    """
+    truth = {(one.device, one.seq): one for one in sent}
+    store = _stored(data / "store.db")
+    rejected = _rejected(data / "store.db")
+    buffered, dropped = _journalled(data)
+    lasting = Counter(store)
+    points: Counter[Key] = Counter()
+    if history:
+        points = Counter({(device, int(value)): count for (device, value), count in history.samples("seq_value").items()})
+        lasting = points
+    missing = Counter(device for device, seq in truth.keys() - lasting.keys() - rejected.keys() - buffered.keys())
+    lost = sum((missing - dropped).values()) if acknowledged_only else 0
+    expected, got = _windows(truth[key] for key in truth.keys() & store.keys()), _stored_windows(data / "store.db")
+    differing = [key for key in expected.keys() | got.keys() if not _same(expected.get(key), got.get(key))]
+    by_cause = _commands(data / "store.db")
+    return Account(
+        sent=len(truth),
+        stored=len(lasting.keys() & truth.keys()),
+        rejected=len(rejected.keys() & truth.keys()),
+        dropped=sum(dropped.values()),
+        buffered=len((buffered.keys() & truth.keys()) - lasting.keys()),
+        lost=lost,
+        phantom=len((store.keys() | points.keys()) - truth.keys()),
+        doubled=sum(count - 1 for count in store.values()),
+        extra=sum(count - 1 for count in points.values()),
+        uncounted=0 if normalised is None else abs(normalised - sum(store.values())),
+        windows=len(expected),
+        window_diff=len(differing),
+        commands=sum(len(ids) for ids in by_cause.values()),
+        command_ids=max((len(ids) for ids in by_cause.values()), default=0),
+    )
+
+
+def windows_there(sent: Iterable[Sent], data: Path) -> bool:
+    """Tell whether every window that the messages make has been written."""
+    stored = _stored(data / "store.db")
+    return _windows(one for one in sent if (one.device, one.seq) in stored).keys() <= _stored_windows(data / "store.db").keys()
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
+
+
+def _stored(store: Path) -> Counter[Key]:
+    query = """SELECT series.device, readings.value, count(*) FROM readings JOIN series ON series.id = readings.series
+      WHERE series.metric = 'seq' AND series.convention = 'plain_json' GROUP BY 1, 2"""
+    with _open(store) as db:
+        return Counter({(device, int(value)): count for device, value, count in db.execute(query)})
+
+
+def _rejected(store: Path) -> Counter[Key]:
+    with _open(store) as db:
+        return Counter(key for topic, payload in db.execute("SELECT topic, payload FROM dead_letters") for key in _keys(topic, payload))
+
+
+def _keys(topic: str, payload: bytes) -> Iterator[Key]:
+    """Give the message that a payload of the load is; none for anything else."""
+    try:
+        yield topic.rpartition("/")[2], int(json.loads(payload)["seq"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return
+
+
+def _journalled(data: Path) -> tuple[Counter[Key], Counter[str]]:
+    """Give what the journal has and the flows have not read, and how many messages were shed, by device."""
+    with _open(data / "store.db") as db:
+        found = db.execute("SELECT position FROM progress").fetchone()
+    read = found[0] if found else 0
+    waiting: Counter[Key] = Counter()
+    shed: Counter[str] = Counter()
+    reader = JournalReader(data / "journal" / "0")
+    try:
+        while rows := reader.read(64):
+            for row in rows:
+                if row.kind == Kind.SHED:
+                    for one in row.sheds():
+                        shed[one.topic.rpartition("/")[2]] += one.count
+                elif row.kind == Kind.MESSAGES and row.offset > read:
+                    waiting.update(key for entry in row.entries() for key in _keys(entry.topic, entry.payload))
+    finally:
+        reader.close()
+    return waiting, shed
+
+
+Window = tuple[int, float, float]
+"""How many readings, their greatest and their mean."""
+Place = tuple[str, int]
+"""A device and the end of a window, epoch ns."""
+
+
+def _windows(sent: Iterable[Sent]) -> dict[Place, Window]:
+    values: dict[Place, list[float]] = defaultdict(list)
+    for one in sent:
+        ts = one.ts * 1_000_000
+        values[one.device, ts - ts % WINDOW + WINDOW].append(one.temperature)
+    return {place: (len(all_), max(all_), fsum(all_) / len(all_)) for place, all_ in values.items()}
+
+
+def _stored_windows(store: Path) -> dict[Place, Window]:
+    newest: dict[Place, tuple[int, Window]] = {}
+    with _open(store) as db:
+        for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'window' AND flow = 'summary'"):
+            one: dict[str, Any] = json.loads(body)
+            place = (dict(one["group"])["device"], one["end"])
+            if re.match(r"d\d+-\d", place[0]) is None:  # another than the load's
+                continue
+            if place not in newest or one["revision"] > newest[place][0]:
+                newest[place] = one["revision"], (one["values"]["n"], one["values"]["hot"], one["values"]["warm"])
+    return {place: window for place, (_, window) in newest.items()}
+
+
+def _same(expected: Window | None, got: Window | None) -> bool:
+    if expected is None or got is None:
+        return False
+    return expected[:2] == got[:2] and isclose(expected[2], got[2], rel_tol=1e-9)
+
+
+def _commands(store: Path) -> dict[str, set[str]]:
+    """Give the ids of commands by the alert that caused them."""
+    found: dict[str, set[str]] = defaultdict(set)
+    with _open(store) as db:
+        for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'command'"):
+            one = json.loads(body)
+            found[one["cause"]].add(one["id"])
+    return found

@@ -1,0 +1,1 @@
+"""The faults, F01 to F32, by what breaks."""

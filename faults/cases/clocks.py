@@ -1,0 +1,106 @@
+"""What happens to clocks: the gateway's, and the devices'."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from time import time
+from typing import NamedTuple
+
+from faults.fault import fault
+from faults.rig.clock import Clock
+from faults.rig.rig import Rig
+
+
+@fault("F11", "the gateway's clock set forth and back by an hour, and begun in 1970", scaled="10 s each")
+def stepped(rig: Rig) -> None:
+    clock = Clock(rig.folder)
+    clock.set(-time() + 100)
+    sluice = rig.sluice(environment=clock.environment)
+    sluice.start()
+    rig.publish(rate=rig.length(500, 600), seconds=rig.length(60, 3))
+    for ahead in (0, 3600, 0, -3600, 0):
+        rig.pause(rig.length(10, 0.5))
+        clock.set(ahead)
+    rig.recovered(30)
+    found = rig.account()
+    rig.note(f"{found.windows} windows, all by the devices' own time")
+
+
+@fault("F12", "poisonous times: 2099, 1970, without a zone, the year 10000", scaled="25 s")
+def poisonous(rig: Rig) -> None:
+    sluice = rig.sluice()
+    sluice.start()
+    load = rig.publish(rate=rig.length(200, 1000), seconds=rig.length(25, 2.2))
+    device = "d1-0001"
+    times = [4_070_908_800_000, 0, -1, 253_402_300_800_000, "2099-01-01T00:00:00", "0001-01-01T00:00:00", "10000-01-01T00:00:00Z", 1e300]
+    with rig.voice() as voice:
+        for _ in range(3):
+            voice.say_all([(f"load/{device}", json.dumps({"ts": ts, "note": 1.5})) for ts in times])
+            rig.pause(rig.length(5, 0.3))
+    load.wait()
+    rig.recovered(30)
+    rig.account(pure=False)
+    rig.must(not rig.status().get("restarts", {}).get("flows", {}).get("count"), "the flows are not started again")
+
+
+@fault("F14", "out of order, late, and a backlog after an outage", scaled="shuffled within 400 ms; devices 5 min late; 20 s away")
+def out_of_order(rig: Rig) -> None:
+    sluice = rig.sluice()
+    sluice.start()
+    rig.told(_shuffled(rig))
+    rig.told(_belated(rig))
+    load = rig.publish(rate=rig.length(500, 500), seconds=rig.length(40, 3))
+    rig.pause(rig.length(5, 0.5))
+    sluice.kill_everything()
+    rig.pause(rig.length(20, 1))
+    sluice.start()
+    load.wait()
+    rig.recovered(30)
+    rig.account()
+    stale = [one for one in _commands(rig) if one["asked_late"] > 60]
+    rig.must(not stale, f"no command of what was late; got {len(stale)}")
+
+
+def _shuffled(rig: Rig) -> Path:
+    """Say messages in another order than that of their times, each at most 400 ms out of its place."""
+    seconds, count = rig.length(10, 1.5), round(rig.length(6000, 2000))
+    begin = time() - seconds
+    messages = [Said(f"d9-{n % 20:04}", n, begin + n * seconds / count) for n in range(count)]
+    return _say(rig, "shuffled", sorted(messages, key=lambda one: one.at + rig.random.uniform(0, 0.4)))
+
+
+def _belated(rig: Rig) -> Path:
+    """Let devices say something of now, then what they kept for five minutes."""
+    now, count = time(), round(rig.length(3000, 300))
+    fresh = [Said(f"d8-{n:04}", 99_998 + n, now) for n in range(2)]
+    return _say(rig, "belated", [*fresh, *(Said(f"d8-{n % 2:04}", n, now - 300 + n * 0.01) for n in range(count))])
+
+
+class Said(NamedTuple):
+    """A message as the load would send it; `at` is the device's own time, in epoch seconds."""
+
+    device: str
+    seq: int
+    at: float
+
+    def payload(self) -> dict[str, float]:
+        return {"ts": round(self.at * 1000), "seq": self.seq, "temperature": 20 + self.seq % 100 / 10}
+
+
+def _say(rig: Rig, name: str, messages: Sequence[Said]) -> Path:
+    with rig.voice() as voice:
+        voice.say_all([(f"load/{one.device}", json.dumps(one.payload())) for one in messages])
+    truth = rig.folder / f"{name}.jsonl"
+    truth.write_text("".join(json.dumps({"device": one.device, **one.payload()}) + "\n" for one in messages))
+    return truth
+
+
+def _commands(rig: Rig) -> list[dict[str, float]]:
+    """Give how long after what they are about commands were sent, in seconds."""
+    query = """SELECT min(fact.time) - command.time FROM effects AS fact JOIN effects AS command
+      ON command.id = json_extract(fact.body, '$.command') WHERE fact.kind = 'fact' AND fact.state = 'sent' GROUP BY command.id"""
+    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+        return [{"asked_late": late / 1e9} for (late,) in db.execute(query)]

@@ -1,0 +1,104 @@
+"""What happens to identities: certificates, passwords, rights."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from faults.fault import fault
+from faults.rig.rig import Rig
+from faults.rig.waiting import free_port
+
+
+@fault("F28", "certificates expired, of another name or CA, rotated; a password revoked; a right taken away", scaled="25 s")
+def identities(rig: Rig) -> None:
+    authority = Authority(rig.folder / "tls")
+    port, users, rights = free_port(), rig.folder / "users", rig.folder / "rights"
+    authority.sign("broker", name="localhost")
+    users.write_text("sluice:secret-canary-1\n")
+    subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+    rights.write_text("topic readwrite #\nuser sluice\ntopic readwrite #\n")
+    lines = [f"listener {port} 127.0.0.1", f"certfile {authority.folder}/broker.pem", f"keyfile {authority.folder}/broker.key"]
+    broker = rig.broker(extra="\n".join([*lines, f"password_file {users}", f"acl_file {rights}"]))
+    password = rig.folder / "password"
+    password.write_text("secret-canary-1")
+    access = {
+        "url": f"mqtts://localhost:{port}",
+        "username": "sluice",
+        "password_file": str(password),
+        "ca_file": str(authority.folder / "ca.pem"),
+    }
+    rig.settings["broker"] = access
+    sluice = rig.sluice()
+    sluice.start()
+    rig.publish(rate=rig.length(200, 300), seconds=rig.length(25, 6))
+    for name, how in (("expired", {"days": -1}), ("another name", {"name": "elsewhere"}), ("another authority", {"other": True})):
+        authority.sign("broker", **{"name": "localhost", **how})
+        broker.stop()
+        broker.start()
+        rig.wait(lambda: "certificate" in str(rig.status().get("link")), f"a certificate that is {name} is refused, and said", 30)
+        rig.note(f"{name}: {rig.status().get('link')}")
+    authority.sign("broker", name="localhost")
+    broker.stop()
+    broker.start()
+    rig.wait(sluice.connected, "a rotated certificate is taken", 60)
+    users.write_text("sluice:secret-canary-2\n")
+    subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
+    broker.stop()
+    broker.start()
+    rig.wait(lambda: "refuse" in str(rig.status().get("link")), "a revoked password is said", 30)
+    rig.note(f"password revoked: {rig.status().get('link')}")
+    password.write_text("secret-canary-2")
+    rig.wait(sluice.connected, "a rotated password is taken without a start", 60)
+    rig.recovered(60)
+    rig.account()
+    said = sluice.log.read_text(errors="replace") + str(rig.status())
+    rig.must("canary" not in said, "no secret in logs or status")
+
+
+class Authority:
+    """A certificate authority of the rig's own, and certificates that it signs."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        for name in ("ca", "other"):
+            self._openssl(
+                "req",
+                "-x509",
+                "-newkey",
+                "rsa:2048",
+                "-nodes",
+                "-keyout",
+                f"{name}.key",
+                "-out",
+                f"{name}.pem",
+                "-days",
+                "2",
+                "-subj",
+                f"/CN={name}",
+            )
+
+    def sign(self, file: str, *, name: str, days: int = 2, other: bool = False) -> None:
+        """Make a certificate for a host; `days` from now, or ago, it ends."""
+        issuer = "other" if other else "ca"
+        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{file}.key", "-out", f"{file}.csr", "-subj", f"/CN={name}")
+        (self.folder / "names").write_text(f"subjectAltName=DNS:{name}")
+        words = [
+            "x509",
+            "-req",
+            "-in",
+            f"{file}.csr",
+            "-CA",
+            f"{issuer}.pem",
+            "-CAkey",
+            f"{issuer}.key",
+            "-CAcreateserial",
+            "-out",
+            f"{file}.pem",
+        ]
+        self._openssl(*words, "-days", str(days), "-extfile", "names")
+        (self.folder / f"{file}.key").chmod(0o644)
+
+    def _openssl(self, *words: str) -> None:
+        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)

@@ -1,0 +1,31 @@
+"""Waiting for something to become true, with a deadline that only ends a run that fails."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class StuckError(AssertionError):
+    """Something did not become true."""
+
+
+def until(condition: Callable[[], T], what: str, deadline: float = 60.0) -> T:
+    """Wait until the condition gives something true, and give that."""
+    give_up = monotonic() + deadline
+    while not (found := condition()):
+        if monotonic() > give_up:
+            raise StuckError(f"still not so after {deadline:.0f} s: {what}")
+        sleep(0.02)
+    return found
+
+
+def free_port() -> int:
+    """Find a free port on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,1 @@
+"""How the gateway does, for whoever asks over HTTP: `health.listen`."""

@@ -1,0 +1,186 @@
+"""What has come from the broker and is not in the journal yet."""
+
+from __future__ import annotations
+
+from time import monotonic, monotonic_ns
+
+from gateway.journal.journal import Journal, JournalFullError
+from gateway.journal.redelivery import Redelivery
+from gateway.journal.row import Entry, Flag
+from gateway.link.overload import Overload
+from gateway.link.quota import Quota
+from gateway.link.shedding import Shedding
+
+BATCH = 1024
+"""Messages in a journal row at most (DESIGN D1), and messages that the broker may send ahead of our acknowledgement."""
+_ROOM = 16 * 2**20
+"""Bytes of payloads that are held at most."""
+_AGAIN = 0.5
+"""Seconds until a journal that was full is tried again."""
+_SHED_EVERY = 1.0
+"""Seconds between rows with what was shed."""
+_OVERSIZE_KEPT = 1024
+"""Bytes kept of a payload that is larger than `limits.payload`."""
+_NO_ROOM = "the journal is full"
+
+
+class Intake:
+    """Holds messages until they are in the journal, and tells which may be acknowledged.
+
+    Guarantee: a QoS 1 message may be acknowledged once the row that holds it, or counts it as shed, is durable. While the journal is full, or
+    the flows are too far behind, messages of QoS 1 are held, at most two rows of them and 16 MB, and `full` says when no more may be read.
+    What is held when a connection ends is dropped here, since the broker sends it again.
+    """
+
+    def __init__(self, journal: Journal, *, payload_limit: int, rate: int | None, overload: Overload) -> None:
+        """Take `limits.payload` (bytes) and `limits.rate` (messages a second and topic)."""
+        self._journal = journal
+        self._payload_limit = payload_limit
+        self._quota = Quota(rate) if rate else None
+        self._overload = overload
+        self._redelivery = Redelivery.from_journal(journal.directory, journal.session)
+        self.shedding = Shedding(journal)
+        self._batch: list[Entry] = []
+        self._bytes = 0
+        self._backlog: list[Entry] = []
+        self._marked = False
+        self._done: list[int] = []
+        self._shed: list[int] = []
+        self._refused = ""
+        self._again = 0.0
+        self._shed_at = 0.0
+
+    def begin(self, *, session_present: bool) -> None:
+        """Begin with a new connection; what is held comes again on it."""
+        self._backlog.clear()
+        self._batch.clear()
+        self._bytes, self._marked = 0, False
+        self._done.clear()
+        self._shed.clear()
+        self._redelivery.forget_expected()
+        if not session_present:
+            self._redelivery = Redelivery()
+
+    @property
+    def blocked(self) -> str:
+        """Why nothing is acknowledged now; empty where all is well."""
+        if self._refused:
+            return self._refused
+        return f"the flows are {self._overload.behind / 1e9:.0f} s behind (limits.lag)" if self._overload.holding else ""
+
+    @property
+    def _held(self) -> int:
+        return len(self._backlog) + len(self._batch) + len(self._shed)
+
+    @property
+    def due(self) -> bool:
+        """Whether a row is full."""
+        return self._held >= BATCH or self._bytes >= _ROOM
+
+    @property
+    def full(self) -> bool:
+        """Whether no more may be read: a broker that was told how many may be on the way (MQTT 5) never makes it so, by their number."""
+        return self._held >= 2 * BATCH or self._bytes >= _ROOM
+
+    def __bool__(self) -> bool:
+        return self._held > 0
+
+    def acknowledge(self, packet_id: int) -> None:
+        """Have a message of our own acknowledged, which is not taken in."""
+        if packet_id:
+            self._done.append(packet_id)
+
+    def mark(self) -> None:
+        """Note that what has come so far is the broker's backlog, and what comes from now on is live."""
+        self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], True
+
+    def take(self, topic: str, payload: bytes, packet_id: int, flags: int) -> None:
+        """Take a message in, or shed it."""
+        if packet_id and flags & Flag.DUP and self._redelivery.is_repeat(packet_id, topic, payload):
+            self._batch.append(Entry(topic, b"", packet_id, flags | Flag.REPEATED))
+        elif reason := self._too_much(topic, packet_id, flags):
+            self.shedding.shed(topic, reason)
+            if packet_id:
+                self._shed.append(packet_id)
+        else:
+            self._hold(topic, payload, packet_id, flags)
+
+    def _too_much(self, topic: str, packet_id: int, flags: int) -> str:
+        """Say why a message is shed; empty where it is not."""
+        now, live = monotonic(), self._journal.live or self._marked
+        if self._quota and live and not flags & Flag.RETAINED and not self._quota.allows(topic, now=now):
+            return "limits.rate"
+        if not self._overload.allows(topic, qos=min(packet_id, 1), now=now):
+            return "limits.lag"
+        return _NO_ROOM if self._refused and not packet_id else ""
+
+    def _hold(self, topic: str, payload: bytes, packet_id: int, flags: int) -> None:
+        if packet_id:
+            self._redelivery.expect(packet_id, topic, payload)
+        if len(payload) > self._payload_limit:
+            payload, flags = payload[:_OVERSIZE_KEPT], flags | Flag.OVERSIZE
+        self._batch.append(Entry(topic, payload, packet_id, flags))
+        self._bytes += len(payload)
+
+    def commit(self) -> list[int]:
+        """Put what is held into the journal as far as that goes now; give the packet ids that may be acknowledged."""
+        if not self._refused or monotonic() >= self._again:
+            try:
+                self._journal_all()
+                self._refused = ""
+            except JournalFullError as error:
+                self._refused, self._again = str(error), monotonic() + _AGAIN
+                self._make_room()
+        done, self._done = self._done, []
+        return done
+
+    def _journal_all(self) -> None:
+        before = self._journal.offset
+        self._append(self._backlog)
+        if self._marked and not self._backlog:
+            self._journal.live, self._marked = True, False
+        if not self._marked:
+            self._append(self._batch)
+        self._append_shed()
+        if self._refused and self._journal.offset == before:
+            self._journal.append_tick()  # nothing was held, so that only a row of our own can tell whether there is room again
+
+    def _append(self, entries: list[Entry]) -> None:
+        """Journal entries, or those of QoS 0 among them while the others are held."""
+        while rows := [entry for entry in entries if not (entry.packet_id and self._overload.holding)][:BATCH]:
+            self._journal.append_messages(rows)
+            self._bytes -= sum(len(entry.payload) for entry in rows)
+            ids = [entry.packet_id for entry in rows if entry.packet_id]
+            self._redelivery.journalled(ids)
+            self._done += ids
+            written = {id(entry) for entry in rows}
+            entries[:] = [entry for entry in entries if id(entry) not in written]
+
+    def _append_shed(self) -> None:
+        if self._shed or (self.shedding.waiting and monotonic() - self._shed_at >= _SHED_EVERY):
+            self.shedding.journal()
+            self._shed_at = monotonic()
+            self._done += self._shed
+            self._shed.clear()
+
+    def _make_room(self) -> None:
+        """Shed the messages of QoS 0 that are held, so that the connection can be read on."""
+        for held in (self._backlog, self._batch):
+            for entry in held:
+                if not entry.packet_id:
+                    self.shedding.shed(entry.topic, _NO_ROOM)
+                    self._bytes -= len(entry.payload)
+            held[:] = [entry for entry in held if entry.packet_id]
+
+    def until_tick(self, every: int) -> float:
+        """Give the seconds until a tick is due, `every` ns after the last row."""
+        due = (self._journal.appended_at + every - monotonic_ns()) / 1e9
+        return max(0.0, due, self._again - monotonic() if self._refused else 0.0)
+
+    def tick(self) -> None:
+        """Have time go on in the journal, where it can."""
+        try:
+            self._journal.append_tick()
+            self._refused = ""
+        except JournalFullError as error:
+            self._refused, self._again = str(error), monotonic() + _AGAIN
