@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from math import fsum, isclose
 from pathlib import Path
@@ -48,12 +49,14 @@ class Account:
 
 
 def account(
-    sent: Iterable[Sent], data: Path, history: History | None, *, normalised: int | None = None, acknowledged_only: bool = True
+    sent: Iterable[Sent], data: Path, history: History | None, *, at_most_once: Iterable[Sent] = (), normalised: int | None = None
 ) -> Account:
-    """Hold what was sent against what is stored. `normalised` is the ledger's own count, where nothing but this load was sent.
+    """Hold what was sent against what is stored. `normalised` is the ledger's own count, where nothing but this was sent.
 
-    Without `acknowledged_only` (QoS 0), a message that was sent and is not there is no loss: the broker may have dropped it.
+    What was sent `at_most_once` (QoS 0) and is not there is no loss, since the broker may have dropped it; nor are its windows looked at.
     """
+    unsure = {(one.device, one.seq) for one in at_most_once}
+    aside = {device for device, _ in unsure}
     truth = {(one.device, one.seq): one for one in sent}
     store = _stored(data / "store.db")
     rejected = _rejected(data / "store.db")
@@ -64,8 +67,8 @@ def account(
         points = Counter({(device, int(value)): count for (device, value), count in history.samples("seq_value").items()})
         lasting = points
     missing = Counter(device for device, seq in truth.keys() - lasting.keys() - rejected.keys() - buffered.keys())
-    lost = sum((missing - dropped).values()) if acknowledged_only else 0
-    expected, got = _windows(truth[key] for key in truth.keys() & store.keys()), _stored_windows(data / "store.db")
+    expected, got = _windows(truth[key] for key in truth.keys() & lasting.keys()), _stored_windows(data / "store.db")
+    got = {place: window for place, window in got.items() if place[0] not in aside}
     differing = [key for key in expected.keys() | got.keys() if not _same(expected.get(key), got.get(key))]
     by_cause = _commands(data / "store.db")
     return Account(
@@ -74,8 +77,8 @@ def account(
         rejected=len(rejected.keys() & truth.keys()),
         dropped=sum(dropped.values()),
         buffered=len((buffered.keys() & truth.keys()) - lasting.keys()),
-        lost=lost,
-        phantom=len((store.keys() | points.keys()) - truth.keys()),
+        lost=sum((missing - dropped).values()),
+        phantom=len((store.keys() | points.keys()) - truth.keys() - unsure),
         doubled=sum(count - 1 for count in store.values()),
         extra=sum(count - 1 for count in points.values()),
         uncounted=0 if normalised is None else abs(normalised - sum(store.values())),
@@ -92,19 +95,22 @@ def windows_there(sent: Iterable[Sent], data: Path) -> bool:
     return _windows(one for one in sent if (one.device, one.seq) in stored).keys() <= _stored_windows(data / "store.db").keys()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)
+@contextmanager
+def opened(store: Path) -> Iterator[sqlite3.Connection]:
+    """Read a store of Sluice's; let go of its file afterwards."""
+    with closing(sqlite3.connect(f"{store.resolve().as_uri()}?mode=ro", uri=True, timeout=30.0)) as db:
+        yield db
 
 
 def _stored(store: Path) -> Counter[Key]:
     query = """SELECT series.device, readings.value, count(*) FROM readings JOIN series ON series.id = readings.series
       WHERE series.metric = 'seq' AND series.convention = 'plain_json' GROUP BY 1, 2"""
-    with _open(store) as db:
+    with opened(store) as db:
         return Counter({(device, int(value)): count for device, value, count in db.execute(query)})
 
 
 def _rejected(store: Path) -> Counter[Key]:
-    with _open(store) as db:
+    with opened(store) as db:
         return Counter(key for topic, payload in db.execute("SELECT topic, payload FROM dead_letters") for key in _keys(topic, payload))
 
 
@@ -118,7 +124,7 @@ def _keys(topic: str, payload: bytes) -> Iterator[Key]:
 
 def _journalled(data: Path) -> tuple[Counter[Key], Counter[str]]:
     """Give what the journal has and the flows have not read, and how many messages were shed, by device."""
-    with _open(data / "store.db") as db:
+    with opened(data / "store.db") as db:
         found = db.execute("SELECT position FROM progress").fetchone()
     read = found[0] if found else 0
     waiting: Counter[Key] = Counter()
@@ -153,7 +159,7 @@ def _windows(sent: Iterable[Sent]) -> dict[Place, Window]:
 
 def _stored_windows(store: Path) -> dict[Place, Window]:
     newest: dict[Place, tuple[int, Window]] = {}
-    with _open(store) as db:
+    with opened(store) as db:
         for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'window' AND flow = 'summary'"):
             one: dict[str, Any] = json.loads(body)
             place = (dict(one["group"])["device"], one["end"])
@@ -173,7 +179,7 @@ def _same(expected: Window | None, got: Window | None) -> bool:
 def _commands(store: Path) -> dict[str, set[str]]:
     """Give the ids of commands by the alert that caused them."""
     found: dict[str, set[str]] = defaultdict(set)
-    with _open(store) as db:
+    with opened(store) as db:
         for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'command'"):
             one = json.loads(body)
             found[one["cause"]].add(one["id"])

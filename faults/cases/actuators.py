@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 
+from faults.account import opened
 from faults.fault import fault
 from faults.rig.rig import Rig
 
@@ -55,7 +55,7 @@ def _lives(rig: Rig) -> tuple[set[str], Counter[str], list[str]]:
     ids: dict[str, int] = {}
     sent: Counter[str] = Counter()
     late = []
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         for kind, body in db.execute("SELECT kind, body FROM effects WHERE kind IN ('command', 'fact') ORDER BY seq"):
             one = json.loads(body)
             if kind == "command":

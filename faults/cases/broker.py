@@ -91,20 +91,13 @@ def twins(rig: Rig) -> None:
     rig.publish(rate=rig.length(200, 500), seconds=rig.length(30, 2))
     name = f"sluice-{SITE}"
     before = broker.said(f"as {name} (")
-    voice = None
-    for _ in range(2):
-        voice = rig.voice(name=name, session=True)
-        rig.pause(0.5)
-        if "another client" in str(rig.status().get("link")):
-            break
+    twin = rig.voice(name=name, session=True)  # it comes back whenever it is thrown out, a second later
     rig.wait(lambda: "another client" in str(rig.status().get("link")), "the link says that another client has its name", 20)
     rig.note(f"link: {rig.status().get('link')}")
-    if rig.full:
-        rig.pause(20)
+    rig.pause(rig.length(20, 0))
     tries = broker.said(f"as {name} (") - before
-    rig.must(tries <= 8, f"fewer than 5 reconnects a minute; got {tries} connections under the name, the other client's among them")
-    assert voice
-    voice.close()
+    rig.must(tries <= 10, f"fewer than 5 reconnects a minute of each of the two; got {tries} connections under the name")
+    twin.close()
     rig.wait(sluice.connected, "the link is up again", 90)
     rig.recovered(60)
     rig.account()

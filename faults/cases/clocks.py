@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from time import time
 from typing import NamedTuple
 
+from faults.account import opened
 from faults.fault import fault
 from faults.rig.clock import Clock
 from faults.rig.rig import Rig
@@ -102,5 +102,5 @@ def _commands(rig: Rig) -> list[dict[str, float]]:
     """Give how long after what they are about commands were sent, in seconds."""
     query = """SELECT min(fact.time) - command.time FROM effects AS fact JOIN effects AS command
       ON command.id = json_extract(fact.body, '$.command') WHERE fact.kind = 'fact' AND fact.state = 'sent' GROUP BY command.id"""
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         return [{"asked_late": late / 1e9} for (late,) in db.execute(query)]

@@ -11,7 +11,7 @@ from faults.rig.volume import Volume, possible
 def full(rig: Rig) -> None:
     volume = _volume(rig, 96)
     rig.settings["disk"] = {"reserve": "8MB"}
-    sluice = rig.sluice(data=volume.path / "data")
+    sluice = rig.sluice(data=volume.path / "data", history=True)
     sluice.start()
     rig.publish(rate=rig.length(500, 600), seconds=rig.length(60, 3))
     rig.pause(rig.length(10, 0.5))
@@ -22,7 +22,8 @@ def full(rig: Rig) -> None:
     rig.must(sum(started.values()) <= 2, f"no crash loop; restarted {started}")
     volume.free()
     rig.recovered(30)
-    rig.account()
+    found = rig.account(pure=False)
+    rig.note(f"the history has {found.stored:,}; the store shed {rig.status()['store'].get('shed', {})}")
     sluice.stop()
     _sound(rig)
     sluice.start()
@@ -39,6 +40,7 @@ def power_lost(rig: Rig) -> None:
     starts = []
     for _ in range(cuts):
         rig.pause(rig.random.uniform(0.1, rig.length(2.0, 0.8)))
+        sluice.freeze()  # nobody sees the disk go: with the power, everything goes at once
         volume.cut_power()
         sluice.kill_everything()
         volume.unmount()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
+from faults.account import opened
 from faults.fault import fault
 from faults.rig.rig import SITE, Rig
 
@@ -72,7 +72,7 @@ def hostile_json(rig: Rig) -> None:
     ledger = rig.status()["ledger"]
     rig.note(f"of {len(payloads)} kinds {ledger['dead_letters']} messages became dead letters, the others what they can mean")
     rig.must(not rig.status().get("restarts", {}).get("flows", {}).get("count"), "the flows are not started again")
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         odd = db.execute("SELECT count(*) FROM readings WHERE value IN (9e999, -9e999) OR value = x'6e616e'").fetchone()[0]
     rig.must(odd == 0, f"no NaN and no infinity is stored; got {odd}")
 
@@ -111,15 +111,15 @@ def topics(rig: Rig) -> None:
     with rig.voice() as voice:
         for number, topic in enumerate(WILD):
             try:
-                voice.say(f"wild/{topic}" if number % 2 else topic, json.dumps({"temperature": 20.0 + number})).wait_for_publish(10)
+                voice.say_all([(f"wild/{topic}" if number % 2 else topic, json.dumps({"temperature": 20.0 + number}))])
                 said += 1
-            except ValueError:
-                continue  # the client itself refuses it
+            except (ValueError, RuntimeError):
+                voice.wait()  # the client itself, or the broker, refuses it
     load.wait()
     rig.recovered(30)
     rig.account(pure=False)
     rig.must(set(rig.folder.iterdir()) == outside, "no file appears outside the data folder")
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         bases = [base for (base,) in db.execute("SELECT base FROM devices WHERE base NOT LIKE 'load/%'")]
     rig.note(f"{said} topics were said, of which {len(bases)} became devices")
     rig.must(len(bases) == len(set(bases)), "distinct topics stay distinct")
@@ -142,13 +142,13 @@ def injection(rig: Rig) -> None:
     sluice.start()
     load = rig.publish(rate=rig.length(200, 1000), seconds=rig.length(25, 2.2))
     with rig.voice() as voice:
-        voice.say_all([(f"inject/x-{n}", json.dumps({"note": value, value: 1.5})) for n, value in enumerate(values)])
+        voice.say_all([(f"inject/x-{n}", json.dumps({"note": value})) for n, value in enumerate(values)])
     load.wait()
     rig.recovered(30)
     rig.account(pure=False)
     names = rig.history().names()
     rig.must("admin_v" not in names and "evil" not in str(names), f"no measurement is invented; got {sorted(names)[:20]}")
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         kept = {
             value
             for (value,) in db.execute("SELECT value FROM readings JOIN series ON series.id = readings.series WHERE series.key = 'note'")
@@ -157,5 +157,5 @@ def injection(rig: Rig) -> None:
 
 
 def _devices(rig: Rig) -> set[str]:
-    with sqlite3.connect(f"file:{rig.data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(rig.data / "store.db") as db:
         return {device for (device,) in db.execute("SELECT device FROM devices")}

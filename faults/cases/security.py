@@ -97,7 +97,7 @@ class Authority:
             "-out",
             f"{file}.pem",
         ]
-        self._openssl(*words, "-days", str(days), "-extfile", "names")
+        self._openssl(*words, "-out", f"{file}.pem", "-days", str(days), "-extfile", "names")
         (self.folder / f"{file}.key").chmod(0o644)
 
     def _openssl(self, *words: str) -> None:

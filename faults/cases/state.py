@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from time import time
 
+from faults.account import opened
 from faults.fault import fault
 from faults.rig.rig import FLOW, Rig
 from gateway.journal.reader import JournalReader
@@ -90,7 +91,7 @@ def _damage(data: Path, random: Random) -> str:
 def _missing(truth: Path, data: Path) -> int:
     """Count messages that are neither in the store nor in the journal any more."""
     query = "SELECT series.device, readings.value FROM readings JOIN series ON series.id = readings.series WHERE series.metric = 'seq'"
-    with sqlite3.connect(f"file:{data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(data / "store.db") as db:
         stored = {(device, int(value)) for device, value in db.execute(query)}
     said = {(one["device"], one["seq"]) for one in map(json.loads, truth.open())}
     if not (missing := said - stored):
@@ -131,7 +132,7 @@ def upgraded(rig: Rig) -> None:
         voice.say_all([("plant/unwanted", '{"temperature": 1.5}'), ("other/wanted", '{"temperature": 1.5}')])
     rig.recovered(30)
     rig.account(pure=False)
-    with sqlite3.connect(f"file:{data / 'store.db'}?mode=ro", uri=True) as db:
+    with opened(data / "store.db") as db:
         devices = {device for (device,) in db.execute("SELECT device FROM devices")}
     rig.must("wanted" in devices, "a topic filter that was added is taken in")
     rig.must("unwanted" not in devices, "a topic filter that was removed is not taken in any more")

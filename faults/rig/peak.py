@@ -25,7 +25,10 @@ class Peak:
 
     def _watch(self) -> None:
         while not self._stop.wait(_LOOK):
-            pids = [pid for name, pid in self._pids().items() if name in self._names]
+            try:
+                pids = [pid for name, pid in self._pids().items() if name in self._names]
+            except OSError:  # the disk is gone
+                continue
             if len(pids) < len(self._names):
                 continue
             used, files = sum(memory(pid) for pid in pids), sum(_files(pid) for pid in pids)

@@ -25,7 +25,7 @@ class Publishers:
     """A load of plain JSON on `load/<device>`, which comes back after every outage of the broker and sends again what was not acknowledged."""
 
     def __init__(self, url: str, folder: Path, *, rate: float, seconds: float, devices: int = 20, qos: int = 1, seed: int = 1) -> None:
-        self.rate = rate
+        self.rate, self.qos = rate, qos
         self.truth = folder / f"truth-{seed}.jsonl"
         words = [sys.executable, "-m", "simulator.load", "--broker-url", url, "--devices", str(devices), "--rate", str(rate)]
         words += ["--for", str(seconds), "--qos", str(qos), "--name", f"d{seed}", "--seed", str(seed), "--truth", str(self.truth)]

@@ -219,7 +219,7 @@ class Rig:
         for load in self.loads:
             load.wait()
         self.wait(self._drained, "everything sent has been read, and delivered", deadline)
-        self.wait(lambda: all(windows_there(load.sent(), self.data) for load in self.loads), "every window has closed", 30.0)
+        self.wait(lambda: all(windows_there(load.sent(), self.data) for load in self.loads if load.qos), "every window has closed", 30.0)
         self.wait(self._drained, "everything sent has been read, and delivered", deadline)
 
     def _drained(self) -> bool:
@@ -232,8 +232,9 @@ class Rig:
         if settled:
             self.settle()
         ledger = self.status()["ledger"]
-        sent = [one for load in self.loads for one in load.sent()] + [one for truth in self._told for one in told(truth)]
-        found = account(sent, self.data, self._history, normalised=ledger["normalised"] if pure else None)
+        sent = [one for load in self.loads if load.qos for one in load.sent()] + [one for truth in self._told for one in told(truth)]
+        unsure = [one for load in self.loads if not load.qos for one in load.sent()]
+        found = account(sent, self.data, self._history, at_most_once=unsure, normalised=ledger["normalised"] if pure else None)
         self.result.account = found
         self.must(found.lost == 0, f"LOST 0; got {found.lost}")
         self.must(found.phantom == 0, f"PHANTOM 0; got {found.phantom}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,12 +28,12 @@ class Sluice:
         self.log = config.parent / "sluice.log"
         self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
-        self.started = 0.0
+        self._frozen: dict[str, int] = {}
 
     def start(self, *, ready: bool = True, within: float = 30.0) -> float:
         """Start it; with `ready`, wait until its link is connected. Gives the seconds that took."""
         self.data.mkdir(parents=True, exist_ok=True)
-        self.started = monotonic()
+        began = monotonic()
         words = [_COMMAND, "up", "--config", str(self.config), "--data", str(self.data)]
         with self.log.open("ab") as err:
             self._process = subprocess.Popen(
@@ -40,7 +41,7 @@ class Sluice:
             )
         if ready:
             until(self.connected, "the link is connected", within)
-        return monotonic() - self.started
+        return monotonic() - began
 
     def connected(self) -> bool:
         """Tell whether the link is; an `up` that ended is an error."""
@@ -64,14 +65,19 @@ class Sluice:
         if pid:
             os.kill(pid, number)
 
+    def freeze(self) -> None:
+        """Stop every process where it stands; only `kill_everything` may follow."""
+        self._frozen = self.processes()
+        for pid in self._frozen.values():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
+
     def kill_everything(self) -> None:
         """Kill every process at once, as a power cut does with them, and wait until none is left."""
-        pids = self.processes()
+        pids, self._frozen = self._frozen or self.processes(), {}
         for pid in pids.values():
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
         assert self._process
         self._process.wait(20)
         self._process = None

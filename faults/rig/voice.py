@@ -44,7 +44,7 @@ class Voice:
         self._client.on_subscribe = lambda *_: self._listening.set()
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
-        until(self._client.is_connected, "the client is connected")
+        self.wait()
         if hears:
             until(self._listening.is_set, "the client listens")
 
@@ -53,6 +53,10 @@ class Voice:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    def wait(self) -> None:
+        """Wait until it is connected."""
+        until(self._client.is_connected, "the client is connected")
 
     def close(self) -> None:
         self._client.disconnect()

@@ -24,9 +24,12 @@ _EFFECTS: dict[Kind, str] = {
 
 
 def shed(connection: sqlite3.Connection, sums: Totals, kind: Kind, delivered: Positions, *, most: int) -> int:
-    """Delete at most `most` rows of a kind, in the caller's transaction; gives how many. They count as `shed <kind>`."""
+    """Delete at most `most` rows of a kind, in the caller's transaction; gives how many. They count as `shed <kind>`.
+
+    Of outcomes and of `delivered readings`, only what was delivered goes.
+    """
     if kind in _EFFECTS:
-        gone = _shed_effects(connection, sums, _EFFECTS[kind], most)
+        gone = _shed_effects(connection, sums, _EFFECTS[kind], delivered.effects, most)
         if kind == "commands":
             forget_ended(connection, sums, before=1 << 62, most=gone)
     elif kind == "dead letters":
@@ -56,8 +59,8 @@ def _shed_letters(connection: sqlite3.Connection, sums: Totals, most: int) -> in
     return len(rows)
 
 
-def _shed_effects(connection: sqlite3.Connection, sums: Totals, which: str, most: int) -> int:
-    query = f"DELETE FROM effects WHERE seq IN (SELECT seq FROM effects WHERE {which} ORDER BY seq LIMIT ?)"  # noqa: S608  # our own text
-    gone = connection.execute(query, (most,)).rowcount
+def _shed_effects(connection: sqlite3.Connection, sums: Totals, which: str, upto: int, most: int) -> int:
+    query = f"DELETE FROM effects WHERE seq IN (SELECT seq FROM effects WHERE {which} AND seq <= ? ORDER BY seq LIMIT ?)"  # noqa: S608
+    gone = connection.execute(query, (upto, most)).rowcount
     sums[totals.EFFECTS_PRUNED] += gone
     return gone

@@ -1,4 +1,9 @@
-"""Keeps the store within its bounds: `history.max_size`, and the disk's free space above `disk.reserve`."""
+"""Keeps the store within its bounds: `history.max_size`, and the disk's free space above `disk.reserve`.
+
+A store that is too large gives up what is next in `ORDER`, whether it was delivered or not. One that only stands on a disk that is full gives
+up what every destination has: the rest is nowhere else, and the broker can keep what comes while nothing is acknowledged. A store that is
+smaller than the reserve is not what fills the disk, and keeps all.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ import structlog
 
 from gateway.ballast import Ballast
 from gateway.disk import free, is_full
-from gateway.store.positions import delivered
+from gateway.store.positions import Positions, delivered
 from gateway.store.shed import ORDER
 from gateway.store.store import Store
 
@@ -67,8 +72,10 @@ class Shedding:
     def _shed(self, store: Store) -> bool:
         """Give up some rows; tell whether there were any. It is said once, until there was room for a while."""
         positions = delivered(self._data / "delivery", self._destinations)
+        if too_large := self._is_too_large(store):
+            positions = Positions(positions.readings, Positions.everything().effects)
         for kind in ORDER:
-            if store.shed(kind, positions, most=_AT_ONCE):
+            if (too_large or kind != "readings") and store.shed(kind, positions, most=_AT_ONCE):
                 if monotonic() - self._shed_at > _QUIET:
                     log.warning(
                         "the store gives up its oldest rows: there is no room", first=kind, free=free(self._data), bytes=store.used()
@@ -78,8 +85,11 @@ class Shedding:
         return False
 
     def _is_short(self, store: Store) -> bool:
-        if self._max_size is not None and store.used() > self._max_size:
+        if self._is_too_large(store):
             return True
         with suppress(OSError):
-            return free(self._data) < self._reserve and store.unused() < self._reserve
+            return free(self._data) < self._reserve and store.unused() < self._reserve < store.used()
         return False
+
+    def _is_too_large(self, store: Store) -> bool:
+        return self._max_size is not None and store.used() > self._max_size

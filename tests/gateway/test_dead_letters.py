@@ -297,7 +297,8 @@ def test_store_of_schema_1_is_brought_up_to_date(tmp_path):
     Store(path).close()
     old = sqlite3.connect(path)
     old.executescript(
-        "ALTER TABLE series DROP COLUMN before; ALTER TABLE series DROP COLUMN heard_id; ALTER TABLE series DROP COLUMN labels; ALTER TABLE readings DROP COLUMN sequence;"
+        "ALTER TABLE series DROP COLUMN before; ALTER TABLE series DROP COLUMN heard_id; ALTER TABLE series DROP COLUMN labels;"
+        " ALTER TABLE readings DROP COLUMN sequence;"
         " DROP TABLE dead_letters; CREATE TABLE dead_letters(id INTEGER PRIMARY KEY,"
         " topic TEXT NOT NULL, payload BLOB NOT NULL, reason TEXT NOT NULL, device TEXT NOT NULL, received INTEGER NOT NULL);"
         "INSERT INTO dead_letters VALUES(7, 't', x'00', 'the payload is larger than limits.payload; only its head was kept', '', 5),"
