@@ -148,7 +148,10 @@ class _Mending:
 
     def _mend_json(self, path: Path) -> None:
         try:
-            json.loads(path.read_bytes())
+            if not (held := path.read_bytes()):  # as a power cut leaves a file that was replaced a moment before
+                path.unlink()
+            else:
+                json.loads(held)
         except (ValueError, RecursionError):
             self._aside(path, "it holds no JSON", "what it said is found out anew")
         except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -48,6 +49,8 @@ class SetAside:
         line = json.dumps({"at": time_ns(), "file": name, "reason": reason, "kept": kept})
         with contextlib.suppress(OSError), (self._data / FOLDER / LOG).open("a") as log:
             log.write(f"{line}\n")
+            log.flush()
+            os.fsync(log.fileno())
 
     def _folder(self) -> Path:
         """Make this time's own folder when it is first needed."""

@@ -53,5 +53,5 @@ def poison(rig: Rig) -> None:
     rig.recovered(60)
     rig.account(pure=False)
     rig.must(rig.status()["ledger"]["dead_letters"] == 2, f"these two alone are dead letters; got {rig.status()['ledger']['dead_letters']}")
-    for letter in sluice("dead-letters")["dead_letters"]:
+    for letter in sluice.lines("dead-letters"):
         rig.note(f"{letter['topic']}: {letter['reason']}")

@@ -32,11 +32,15 @@ def identities(rig: Rig) -> None:
     sluice = rig.sluice()
     sluice.start()
     rig.publish(rate=rig.length(200, 300), seconds=rig.length(25, 6))
-    for name, how in (("expired", {"days": -1}), ("another name", {"name": "elsewhere"}), ("another authority", {"other": True})):
+    for name, word, how in (
+        ("expired", "expired", {"days": -1}),
+        ("for another name", "mismatch", {"name": "elsewhere"}),
+        ("of another authority", "unable to get", {"other": True}),
+    ):
         authority.sign("broker", **{"name": "localhost", **how})
         broker.stop()
         broker.start()
-        rig.wait(lambda: "certificate" in str(rig.status().get("link")), f"a certificate that is {name} is refused, and said", 30)
+        rig.wait(lambda w=word: w in str(rig.status().get("link")), f"a certificate that is {name} is refused, and said", 30)
         rig.note(f"{name}: {rig.status().get('link')}")
     authority.sign("broker", name="localhost")
     broker.stop()

@@ -108,10 +108,17 @@ class Sluice:
 
     def __call__(self, *words: str, code: int = 0) -> Any:
         """Run a command on its folders, and give the JSON that it prints."""
+        return json.loads(self._run(*words, code=code))
+
+    def lines(self, *words: str) -> list[Any]:
+        """Run a command that prints JSON Lines."""
+        return [json.loads(line) for line in self._run(*words).splitlines()]
+
+    def _run(self, *words: str, code: int = 0) -> str:
         folders = ["--config", str(self.config), "--data", str(self.data), "--json"]
         done = subprocess.run([_COMMAND, *words, *folders], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == code, f"sluice {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return json.loads(done.stdout)
+        return done.stdout
 
 
 def restarts(status: Mapping[str, Any], names: Sequence[str] = ("gateway", "flows")) -> int:

@@ -66,12 +66,12 @@ class Cursor:
         self._connection = sqlite3.connect(path, isolation_level=None, timeout=30.0, check_same_thread=False)
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
             (version,) = self._connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._connection.executescript(_DDL)
             if version < VERSION:
                 self._connection.executescript(_TAGS)
+            self._connection.execute("PRAGMA synchronous=NORMAL")  # from here on: what makes the file is on the disk when it is made
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise StoreError(f"cursor {path}: cannot be opened: {error}") from error

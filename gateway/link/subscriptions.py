@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,7 +66,10 @@ class Subscriptions:
     def _write(self) -> None:
         fresh = self._file.with_name(f"{self._file.name}.new")
         try:
-            fresh.write_bytes(msgspec.json.encode(list(self._held.items())))
+            with fresh.open("wb") as file:
+                file.write(msgspec.json.encode(list(self._held.items())))
+                file.flush()
+                os.fsync(file.fileno())
             fresh.replace(self._file)
         except OSError as error:
             log.warning("what is subscribed to cannot be noted", file=str(self._file), error=error.strerror)
