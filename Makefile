@@ -8,12 +8,12 @@ UV := uv==0.13.9
 LOCK := $(BIN)/uv --quiet pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-config \
 	--custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
 # What the project itself checks itself with.
-CODE := devices gateway flows simulator tests benchmarks
+CODE := devices gateway flows simulator tests benchmarks faults
 PYTHON ?=
 
 export PIP_NO_INPUT := 1
 
-.PHONY: help demo install test lint tools bench fuzz docs schemas lock secrets clean
+.PHONY: help demo install test lint tools bench fuzz faults soak docs schemas lock secrets clean
 
 help:
 	@echo 'make demo      a simulated greenhouse: see Sluice work (Ctrl-C ends it, starting again goes on)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
+	@echo 'make faults    32 faults on real processes: under an hour (F=F06: one of them)   make soak   30 minutes of them'
 	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md and docs/simulator.md'
 	@echo 'make schemas   config/schema/, from the models of the config files'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
@@ -53,10 +54,19 @@ lock: | $(BIN)/python
 fuzz: $(VENV)/dev
 	$(BIN)/python tests/devices/fuzz.py $(ARGS)
 
+# Each result takes the place of the one before, and the page is made of them.
+faults: $(VENV)/dev tools
+	@$(BIN)/python -m faults $(F) $(ARGS) --results faults/results.json; status=$$?; \
+	$(BIN)/python -m faults.pages; exit $$status
+
+soak:
+	@$(MAKE) --no-print-directory faults F=SOAK
+
 docs: $(VENV)/runtime
 	$(BIN)/python -m devices.guide > docs/devices.md
 	$(BIN)/python -m flows.guide docs/flows.md
 	$(BIN)/python -m simulator.guide docs/simulator.md
+	$(BIN)/python -m faults.pages
 
 schemas: $(VENV)/runtime
 	$(BIN)/python -m gateway.cli.config_schemas config/schema

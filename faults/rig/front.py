@@ -28,6 +28,13 @@ class Wrong:
     poison: Callable[[str], bool] | None = None
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """A client that is killed, or cut off, leaves its connection as it stands."""
+
+
 class Front:
     """Takes the v2 write API and passes it on. `wrong` is None while all is well."""
 
@@ -51,8 +58,7 @@ class Front:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:

@@ -7,8 +7,10 @@ smaller than the reserve is not what fills the disk, and keeps all.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Collection
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 
@@ -17,15 +19,15 @@ import structlog
 from gateway.ballast import Ballast
 from gateway.disk import free, is_full
 from gateway.store.positions import Positions, delivered
-from gateway.store.shed import ORDER
+from gateway.store.shed import ORDER, Kind
 from gateway.store.store import Store
 
 log = structlog.get_logger()
 
 _EVERY, _SOON = 5.0, 0.5
 """Seconds between looks, and between them while there is too little room."""
-_AT_ONCE = 5_000
-"""Rows given up in one transaction: that itself needs room."""
+_AT_ONCE = (5_000, 500, 50)
+"""Rows given up in one transaction, and fewer where there is no room even for that: it needs some itself."""
 _QUIET = 3600.0
 """Seconds without a loss after which the next is said again."""
 _PATIENCE = 0.5
@@ -63,11 +65,12 @@ class Shedding:
         """Make room where a write has found none: with the ballast's, and what can be given up within that."""
         self._ballast.give_up()
         self._next = 0.0
-        try:
-            self.step(store)
-        except Exception as error:
-            if not is_full(error):
-                raise
+        for make_room in (partial(self.step, store), store.give_back):
+            try:
+                make_room()
+            except Exception as error:
+                if not is_full(error):
+                    raise
 
     def _shed(self, store: Store) -> bool:
         """Give up some rows; tell whether there were any. It is said once, until there was room for a while."""
@@ -75,7 +78,7 @@ class Shedding:
         if too_large := self._is_too_large(store):
             positions = Positions(positions.readings, Positions.everything().effects)
         for kind in ORDER:
-            if (too_large or kind != "readings") and store.shed(kind, positions, most=_AT_ONCE):
+            if (too_large or kind != "readings") and _given_up(store, kind, positions):
                 if monotonic() - self._shed_at > _QUIET:
                     log.warning(
                         "the store gives up its oldest rows: there is no room", first=kind, free=free(self._data), bytes=store.used()
@@ -93,3 +96,14 @@ class Shedding:
 
     def _is_too_large(self, store: Store) -> bool:
         return self._max_size is not None and store.used() > self._max_size
+
+
+def _given_up(store: Store, kind: Kind, positions: Positions) -> int:
+    """Give up some rows of a kind, as many at once as the disk allows; gives how many."""
+    for most in _AT_ONCE[:-1]:
+        try:
+            return store.shed(kind, positions, most=most)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+    return store.shed(kind, positions, most=_AT_ONCE[-1])

@@ -142,7 +142,11 @@ class Store:
     def give_back(self) -> None:
         """Give to the disk what was deleted, as far as a short while and readers allow."""
         self.commit()
+        self._shorten_log()  # without room behind its end, nothing can be given back either
         self._connection.executescript(f"PRAGMA incremental_vacuum({_GIVEN_BACK})")  # which `execute` would end after one page
+        self._shorten_log()
+
+    def _shorten_log(self) -> None:
         pages, size = self._pragma("page_count"), self._pragma("page_size")
         if pages * size - self.path.stat().st_size > free(self.path):
             return  # half of the log, copied to where it belongs, would only take the room that is left

@@ -89,23 +89,32 @@ def test_a_store_stays_within_its_size(tmp_path, fill, monkeypatch):
 
 def test_a_full_disk_is_waited_for_and_recovers(small_disk, fill):
     """Another program fills the disk: writing fails as a whole, room is made from the ballast and the oldest readings, and writing goes on."""
+
+    def written(store):
+        try:
+            fill(store, 100_000, 50)
+        except sqlite3.OperationalError:
+            return False
+        return True
+
     with Store(small_disk / "store.db") as store:
         shedding = Shedding(small_disk, [], max_size=None, reserve=4 * MB)
         fill(store, 1, 6_000)
         store.sync()
         shedding.step(store)
         assert (small_disk / NAME).stat().st_size == MB
+        store.give_back()
         (small_disk / "other").write_bytes(bytes(disk.free(small_disk)))
         with pytest.raises(sqlite3.OperationalError) as full:
             fill(store, 10_000, 20_000)
         assert disk.is_full(full.value)
-        shedding.relieve(store)
+        while not written(store):
+            shedding.relieve(store)
         assert not (small_disk / NAME).exists()
-        fill(store, 100_000, 50)
         (small_disk / "other").unlink()
         shedding.relieve(store)
         shedding.relieve(store)
         assert (small_disk / NAME).exists()
     with StoreReader(small_disk / "store.db") as reader:
-        assert reader.shed()["delivered readings"] >= 2_000
+        assert reader.shed()["delivered readings"] > 0
         assert reader.effects_after(0, 10**6)[-1][1].id == "c100049"
