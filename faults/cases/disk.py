@@ -56,10 +56,12 @@ def power_lost(rig: Rig) -> None:
 
 
 def _volume(rig: Rig, megabytes: int) -> Volume:
-    why = possible()
-    if why:
+    if why := possible():
         raise SkipError(why)
-    volume = Volume(rig.folder / "disk", megabytes)
+    try:
+        volume = Volume(rig.folder / "disk", megabytes)
+    except AssertionError as error:
+        raise SkipError(f"no file system can be mounted here ({error})") from None
     rig.stack.callback(volume.unmount)
     return volume
 

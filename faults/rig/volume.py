@@ -9,6 +9,8 @@ import struct
 import subprocess
 from pathlib import Path
 
+from faults.rig.waiting import until
+
 _SHUTDOWN, _WITHOUT_THE_LOG = 0x8004587D, 2
 """ext4's ioctl(2) by which it stops at once, as if the power were gone: nothing more is written, its own log neither."""
 
@@ -70,11 +72,14 @@ class Volume:
 
     def unmount(self) -> None:
         if self._mounted:
-            _run("umount", str(self.path))
+            until(lambda: _tried("umount", str(self.path)), "nobody holds the file system any more", 20.0)
             self._mounted = False
 
 
 def _run(*words: str) -> None:
+    assert _tried(*words), f"{' '.join(words)}: cannot be done"
+
+
+def _tried(*words: str) -> bool:
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, "PATH": path})
-    assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
+    return subprocess.run(words, capture_output=True, check=False, env={**os.environ, "PATH": path}).returncode == 0

@@ -27,4 +27,4 @@ class MarkerEvent(Event, frozen=True, kw_only=True, tag="sluice.marker.v1"):
     data: Marker
 
 
-EXAMPLE = MarkerEvent(id="marker/17", source="sluice/greenhouse-1", data=Marker(connection=17))
+EXAMPLE = MarkerEvent(id="marker/17/1", source="sluice/greenhouse-1", data=Marker(connection=17))

@@ -94,6 +94,11 @@ class Intake:
         """Note that what has come so far is the broker's backlog, and what comes from now on is live."""
         self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], True
 
+    def doubt(self) -> None:
+        """Have all that is held, and what comes until the next mark, be backlog: it may have waited."""
+        self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], False
+        self._journal.live = False
+
     def take(self, topic: str, payload: bytes, packet_id: int, flags: int) -> None:
         """Take a message in, or shed it."""
         if packet_id and flags & Flag.DUP and self._redelivery.is_repeat(packet_id, topic, payload):

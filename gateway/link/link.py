@@ -53,6 +53,8 @@ _LONGEST = 28.0
 """Seconds between tries at most: a broker that comes back is found within half a minute."""
 _TURN = 1.0
 """Seconds that a turn of the thread waits at most; half of that while messages are held."""
+_FROZEN = 3.0
+"""A turn that took so many seconds was none of ours: the machine slept, or the process was stopped, and what comes next may have waited."""
 _LAST_WORDS = 0.5
 """Seconds that a good-bye may take: a broker that reads no more must not keep us."""
 
@@ -110,6 +112,7 @@ class Link(threading.Thread):
         self._trouble = self._complaint = ""
         self._state = ""
         self._holding = False
+        self._markers = 0
         self._short = 0
         self._asked: dict[int, Callable[[Sequence[ReasonCode]], None]] = {}
         self._sent: dict[int, str] = {}
@@ -216,9 +219,12 @@ class Link(threading.Thread):
     def _pump(self) -> None:
         answer_by = monotonic() + _ANSWER
         while self._wanted.is_set():
-            self.turned = monotonic()
+            last, self.turned = self.turned, monotonic()
             if (sock := self._client.socket()) is None:
                 return
+            if self.turned - last > _FROZEN and self._connection:
+                self._intake.doubt()
+                self._send_marker()
             self._wait(sock)
             self._commit()
             self._look()
@@ -279,7 +285,13 @@ class Link(threading.Thread):
             self._say(self._complaint or "connected")
         if bool(blocked := self.blocked) != self._holding:
             self._holding = bool(blocked)
-            log.warning("nothing is acknowledged", why=blocked) if blocked else log.info("messages are acknowledged again")
+            if blocked:
+                self._intake.doubt()
+                log.warning("nothing is acknowledged", why=blocked)
+            else:
+                if self._connection:
+                    self._send_marker()
+                log.info("messages are acknowledged again")
 
     def _say(self, state: str) -> None:
         if state != self._state:
@@ -307,8 +319,8 @@ class Link(threading.Thread):
         return msgspec.json.encode(StatusEvent(id=what, source=self._source, data=Status(running=running)))
 
     def _marker(self) -> bytes:
-        connection = self._connection
-        return msgspec.json.encode(MarkerEvent(id=f"marker/{connection}", source=self._source, data=Marker(connection=connection)))
+        connection, name = self._connection, f"marker/{self._connection}/{self._markers}"
+        return msgspec.json.encode(MarkerEvent(id=name, source=self._source, data=Marker(connection=connection)))
 
     # -- what paho calls, on the same thread
 
@@ -364,6 +376,8 @@ class Link(threading.Thread):
                 self._send_marker()
 
     def _send_marker(self) -> None:
+        """Ask when the backlog is behind us: only the newest marker tells."""
+        self._markers += 1
         self._publish(self._marker_topic, self._marker(), retain=False)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from itertools import accumulate, takewhile
 
+from devices.timestamps import RELEASED
 from gateway.store import totals
 from gateway.store.outcomes import ENDS
 from gateway.store.positions import Positions
@@ -47,12 +48,12 @@ def _prune_effects(connection: sqlite3.Connection, sums: Totals, before: int, de
 def _old(rows: Sequence[tuple[int, int]], before: int, newest: int) -> list[int]:
     """Give the first rows (number, when it came) that are all older than `before`, by their order rather than by a clock that may jump.
 
-    A row is at least as young as those ahead of it (a clock that starts in 1970 makes no row old), and one that claims to have come after
-    the `newest` of all is taken for as old as the next (a clock that was ahead makes no row stay for ever).
+    A row is at least as young as those ahead of it. One that came before the clock was set (it starts in 1970), or claims to have come after
+    the `newest` of all, is taken for as old as the next: neither makes a row old, or lets it stay for ever.
     """
     came: list[int] = []
     for _, time in reversed(rows):
-        came.append(time if time <= newest else came[-1] if came else newest)
+        came.append(time if RELEASED <= time <= newest else came[-1] if came else newest)
     ages = accumulate(reversed(came), max)
     return [number for (number, _), age in takewhile(lambda pair: pair[1] < before, zip(rows, ages, strict=True))]
 
