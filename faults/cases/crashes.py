@@ -7,6 +7,7 @@ from time import monotonic
 from faults.fault import fault
 from faults.rig.rig import Rig
 from faults.rig.waiting import until
+from faults.undisturbed import difference
 
 
 @fault("F04", "kill -9 of gateway, flows and all, at random", scaled="100 kills, 2,000 messages/s")
@@ -34,6 +35,8 @@ def killed(rig: Rig) -> None:
     rig.must(max(starts) < 10, f"each start within 10 s; the longest took {max(starts):.1f} s")
     rig.recovered(30)
     rig.account()
+    differs = difference(rig.config, rig.data)
+    rig.must(not differs, f"the decisions of a run without kills, in their order; {differs[:300]}")
 
 
 def _settled(rig: Rig) -> bool:
