@@ -21,6 +21,8 @@ from gateway.journal.row import Kind
 Key = tuple[str, int]
 """A message: its device and its sequence number."""
 
+_LOADED = re.compile(r"d\d+-\d")
+"""The devices of a load."""
 WINDOW = 1_000_000_000
 """ns: the tumbling window of the flow that every fault runs with."""
 
@@ -68,6 +70,8 @@ def account(
         lasting = points
     missing = Counter(device for device, seq in truth.keys() - lasting.keys() - rejected.keys() - buffered.keys())
     expected, got = _windows(truth[key] for key in truth.keys() & lasting.keys()), _stored_windows(data / "store.db")
+    if history and expected.keys() - got.keys():  # what the store has given up, the history has
+        got = {**_windows_of(history), **got}
     got = {place: window for place, window in got.items() if place[0] not in aside}
     differing = [key for key in expected.keys() | got.keys() if not _same(expected.get(key), got.get(key))]
     by_cause = _commands(data / "store.db")
@@ -163,11 +167,21 @@ def _stored_windows(store: Path) -> dict[Place, Window]:
         for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'window' AND flow = 'summary'"):
             one: dict[str, Any] = json.loads(body)
             place = (dict(one["group"])["device"], one["end"])
-            if re.match(r"d\d+-\d", place[0]) is None:  # another than the load's
+            if _LOADED.match(place[0]) is None:  # another than the load's
                 continue
             if place not in newest or one["revision"] > newest[place][0]:
                 newest[place] = one["revision"], (one["values"]["n"], one["values"]["hot"], one["values"]["warm"])
     return {place: window for place, (_, window) in newest.items()}
+
+
+def _windows_of(history: History) -> dict[Place, Window]:
+    parts: dict[str, dict[Place, float]] = {}
+    for name in ("n", "hot", "warm"):
+        series = [(metric["device"], points) for metric, points in history.series(f"summary_{name}")]
+        parts[name] = {
+            (device, ts * 1_000_000): value for device, points in series for ts, value in points.items() if _LOADED.match(device)
+        }
+    return {place: (int(count), parts["hot"][place], parts["warm"][place]) for place, count in parts["n"].items()}
 
 
 def _same(expected: Window | None, got: Window | None) -> bool:

@@ -30,14 +30,13 @@ from flows.watch import Watch
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import RECOVERY, DamageError, is_damage, mark, named
-from gateway.disk import causes, is_full
+from gateway.disk import causes, is_full, sync
 from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
 from gateway.store.retention import Retention
-from gateway.store.schema import make_durable
 from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
@@ -146,7 +145,7 @@ class Flows:
             self._recovery.mkdir(parents=True, exist_ok=True)
             init_db_dir(self._recovery, 1)
             for folder in (self._recovery, self._data):
-                make_durable(folder)
+                sync(folder)
 
     def _wait(self) -> bool:
         """Wait a moment; tell whether to go on."""

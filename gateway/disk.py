@@ -29,6 +29,15 @@ def free(path: Path) -> int:
     return found.f_bavail * found.f_frsize
 
 
+def sync(path: Path) -> None:
+    """Make the contents of a file, or the names in a folder, durable. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Give an error and all that led to it."""
     pending, seen = [error], set[int]()

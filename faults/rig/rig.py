@@ -201,8 +201,14 @@ class Rig:
         """Wait until the link is up and nothing has waited for 5 seconds, after the fault has gone: the time to recover."""
         seconds = self.wait(self._young, "nothing has waited longer than 5 s", max(within * 2, 60.0))
         self.result.recovered = max(self.result.recovered, seconds)
-        self.must(seconds <= within, f"recovered within {within:.0f} s; took {seconds:.1f} s")
+        self.must(seconds <= within, f"recovered within {within:.0f} s; took {seconds:.1f} s, {self._waiting()}")
         return seconds
+
+    def _waiting(self) -> str:
+        """Say what waits where."""
+        status = self.status()
+        ages = {name: round(one["oldest_age"], 1) for name, one in status.get("delivery", {}).items()}
+        return f"link {status.get('link')}, {status['ledger']['pending']} to be read, the oldest to be delivered {ages} s"
 
     def _young(self) -> bool:
         status = self.status()

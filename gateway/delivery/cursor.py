@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
@@ -17,6 +18,8 @@ from gateway.store.schema import StoreError
 VERSION = 2
 TAGS_SINCE = 2
 """The schema that has `tag_values` and `tag_stops` (`gateway.delivery.label_tags`)."""
+_SYNC_EVERY = 5.0
+"""Seconds after which a cursor's moves are on the disk: after a power cut, what was delivered within the last ones goes out again."""
 MOST_DEAD = 10_000
 """Refused rows kept to look at; all are counted."""
 
@@ -71,11 +74,10 @@ class Cursor:
                 self._connection.executescript(_DDL)
             if version < VERSION:
                 self._connection.executescript(_TAGS)
-            self._connection.execute("PRAGMA synchronous=NORMAL")  # from here on: what makes the file is on the disk when it is made
         except sqlite3.DatabaseError as error:
             self._connection.close()
             raise StoreError(f"cursor {path}: cannot be opened: {error}") from error
-        self._made = version == 0
+        self._made, self._synced = version == 0, 0.0
         if version > VERSION:
             self._connection.close()
             raise StoreError(f"cursor {path}: must have schema {VERSION} or older; got schema {version}, made by a newer Sluice")
@@ -146,11 +148,14 @@ class Cursor:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Write all of it or, where the disk does not take it, nothing."""
+        """Write all of it or, where the disk does not take it, nothing; now and then with all that was written before it on the disk."""
+        due = monotonic() - self._synced > _SYNC_EVERY
+        self._connection.execute(f"PRAGMA synchronous={'FULL' if due else 'NORMAL'}")
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             yield
             self._connection.execute("COMMIT")
+            self._synced = monotonic() if due else self._synced
         except BaseException:
             if self._connection.in_transaction:  # a full disk may have rolled it back already
                 self._connection.execute("ROLLBACK")

@@ -8,8 +8,9 @@ from contextlib import closing
 from itertools import zip_longest
 from pathlib import Path
 
+from gateway.disk import sync
 from gateway.journal.remains import Remains
-from gateway.journal.segment import Segment, files, first_offset, is_damage, log_of, prepare, publish, segments, sync_file
+from gateway.journal.segment import Segment, files, first_offset, is_damage, log_of, prepare, publish, segments
 
 _ROWS = 64
 _NO_END = 1 << 62
@@ -93,9 +94,9 @@ def _salvage(path: Path, wrong: str, set_aside: SetAside) -> str:
             offset = block[-1].offset
     for beside in files(salvaged)[1:]:
         beside.unlink(missing_ok=True)
-    sync_file(salvaged)
+    sync(salvaged)
     ready = salvaged.rename(path.with_suffix(".salvaged"))
-    sync_file(path.parent)
+    sync(path.parent)
     kept = f"{rows:,} rows of it could be read, and are kept"
     where = set_aside(path, wrong, kept)
     publish(ready, path)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
+from gateway.disk import sync
 from gateway.journal.row import Row
 from gateway.journal.seal import DamagedRowError, sealed, unsealed
 
@@ -182,32 +182,23 @@ def prepare(path: Path) -> Path:
         db.execute(f"PRAGMA page_size={PAGE}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(_SCHEMA)
-    sync_file(fresh)
+    sync(fresh)
     return fresh
 
 
 def publish(fresh: Path, path: Path) -> None:
     """Give a prepared segment its name, durably."""
     fresh.rename(path)
-    sync_file(path.parent)
+    sync(path.parent)
 
 
 def sync_log(path: Path) -> None:
     """Make the write-ahead log of a segment durable, where it has one. The file itself is made so by SQLite whenever the log goes into it."""
     try:
-        sync_file(log_of(path))
+        sync(log_of(path))
     except FileNotFoundError:
         return
-    sync_file(path.parent)
-
-
-def sync_file(path: Path) -> None:
-    """Make the contents of a file, or the names in a folder, durable."""
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    sync(path.parent)
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:

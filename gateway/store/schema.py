@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from pathlib import Path
+
+from gateway.disk import sync
 
 VERSION = 3
 APPLICATION = 0x536C7565
@@ -129,7 +130,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     if made:
-        make_durable(path.parent)
+        sync(path.parent)  # else a power cut may take the whole file away
     return connection
 
 
@@ -176,12 +177,3 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
     if version > VERSION:
         raise StoreNewerError(f"store {path}: must have schema {VERSION} or older; got schema {version}, made by a newer Sluice")
     return int(version)
-
-
-def make_durable(folder: Path) -> None:
-    """Make the names of new files in a folder durable: without this a power cut may take a whole file away."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

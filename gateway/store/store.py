@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Self
 
 import msgspec
 
-from gateway.disk import free
+from gateway.disk import free, sync
 from gateway.store import blocks, totals
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.effects import (
@@ -117,11 +116,7 @@ class Store:
         self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
         self.commit()
         # A reader that holds an old page lets no checkpoint finish; the WAL itself on the disk is durable enough.
-        descriptor = os.open(f"{self.path}-wal", os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync(Path(f"{self.path}-wal"))
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def prune(self, before: int, delivered: Positions | None = None, *, most: int = 20_000) -> int:
