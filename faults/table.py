@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from faults.rig.rig import Result
 
-COLUMNS = ("fault", "what", "sent", "stored", "rejected", "dropped", "buffered", "LOST", "PHANTOM", "EXTRA", "WINDOW DIFF")
-COLUMNS += ("commands", "recovered", "peak memory", "bars")
+COLUMNS = (
+    *("fault", "what", "sent", "stored", "rejected", "dropped", "buffered", "LOST", "PHANTOM", "EXTRA", "WINDOW DIFF"),
+    *("commands", "recovered", "peak memory", "bars"),
+)
 _WIDTHS = (5, 44, 8, 8, 8, 8, 8, 4, 7, 6, 11, 8, 9, 11, 4)
 
 

@@ -179,12 +179,12 @@ def test_flows_use_no_hash():
 
 def test_no_import_is_relative():
     """Every import says the whole name of what it imports."""
-    assert [str(one) for one in imports(*PACKAGES, "tests", "benchmarks") if one.relative] == []
+    assert [str(one) for one in imports(*PACKAGES, "tests", "benchmarks", "faults") if one.relative] == []
 
 
 def test_no_file_is_a_drawer():
     """A file is named by what it holds, never by holding whatever is left over."""
-    found = [path for folder in (*PACKAGES, "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
+    found = [path for folder in (*PACKAGES, "tests", "benchmarks", "faults") for path in (ROOT / folder).rglob("*.py")]
     assert [str(path.relative_to(ROOT)) for path in found if DRAWERS & {*path.stem.split("_"), path.parent.name}] == []
 
 
@@ -200,10 +200,10 @@ def test_every_library_is_declared(declared, distributions):
     allowed = {"code": declared["runtime"], "tests": declared["runtime"] | declared["dev"]}
     wrong = [
         str(one)
-        for kind, folders in (("code", PACKAGES), ("tests", ("tests", "benchmarks")))
+        for kind, folders in (("code", PACKAGES), ("tests", ("tests", "benchmarks", "faults")))
         for one in imports(*folders)
         if (top := one.of.split(".")[0]) not in sys.stdlib_module_names
-        and top not in (*PACKAGES, "benchmarks", "__main__")
+        and top not in (*PACKAGES, "benchmarks", "faults", "__main__")
         and not distributions(top) & allowed[kind]
     ]
     assert wrong == []

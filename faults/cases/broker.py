@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def sessions_lost(rig: Rig) -> None:
         broker.stop(signal.SIGKILL)
         broker.start()
         before = rig.status()["ledger"]["received"]
-        took.append(rig.wait(lambda b=before: rig.status()["ledger"]["received"] > b + 50, "messages come in again", 60))
+        took.append(rig.wait(partial(_received, rig, before + 50), "messages come in again", 60))
     rig.note(f"subscribed again after {max(took):.1f} s at most")
     rig.must(max(took) < 5, f"subscribed again within 5 s; took {max(took):.1f} s")
     rig.recovered(30)
@@ -122,6 +123,11 @@ def queue_too_short(rig: Rig) -> None:
     told = sum(_missing(device, step=20) for device in sluice("devices")["devices"])
     rig.note(f"the broker dropped {found.lost:,}; the gaps in the devices' numbers say {told:,}")
     rig.must(abs(told - found.lost) <= 20, "the gap is reported, but for what nothing came after")
+
+
+def _received(rig: Rig, number: int) -> bool:
+    """Tell whether more than so many messages have come, ever."""
+    return bool(rig.status()["ledger"]["received"] > number)
 
 
 def _missing(device: dict[str, Any], *, step: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import monotonic
 
 from faults.fault import fault
@@ -26,9 +27,9 @@ def killed(rig: Rig) -> None:
             sluice.kill_everything()
             sluice.start(ready=False)
         else:
-            before = until(lambda v=victim: sluice.processes().get(v), f"{victim} runs")
+            before = until(partial(sluice.process, victim), f"{victim} runs")
             sluice.kill(victim)
-            until(lambda v=victim, b=before: sluice.processes().get(v, b) != b, f"{victim} was started again")
+            until(partial(sluice.replaced, victim, before), f"{victim} was started again")
         until(lambda: _settled(rig), "the link is up again, and the flows read")
         starts.append(monotonic() - began)
     rig.note(f"{kills} kills; from the kill to a working gateway {max(starts):.1f} s at most, {sum(starts) / len(starts):.1f} s on average")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
@@ -106,7 +107,7 @@ def _sustained(rig: Rig) -> float:
     )
     read = before - rig.status()["ledger"]["pending"]
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "everything has been read", 120)
-    return max(500.0, read / max(took, 0.05))
+    return float(max(500.0, read / max(took, 0.05)))
 
 
 class Delays(NamedTuple):
@@ -124,18 +125,27 @@ def _alarms(rig: Rig, *, seconds: float) -> Delays:
     delays = Delays([], [])
     query = "SELECT count(*) FROM effects WHERE kind = 'command' AND flow = 'smoke-alarm'"
     with rig.voice(hears=["plant/siren/#"]) as voice, opened(rig.data / "store.db") as db:
-        until = monotonic() + seconds
-        while monotonic() < until:
-            heard, before, began = len(voice.heard), db.execute(query).fetchone(), monotonic()
+        ends = monotonic() + seconds
+
+        def count() -> int:
+            return int(db.execute(query).fetchone()[0])
+
+        while monotonic() < ends:
+            heard, decisions, began = len(voice.heard), count(), monotonic()
             voice.say(f"hall/smoke-{began:.3f}", json.dumps({"smoke": 1.0}))
-            rig.wait(lambda b=before: db.execute(query).fetchone() > b, "the alarm is decided", 120)
+            _await(rig, count, decisions, "the alarm is decided")
             decided = monotonic()
-            rig.wait(lambda h=heard, v=voice: len(v.heard) > h, "the siren is told", 30)
+            _await(rig, lambda: len(voice.heard), heard, "the siren is told")
             told = voice.heard[heard].at if len(voice.heard) > heard else monotonic()
             delays.said.append(told - began)
             delays.decided.append(max(0.0, told - decided))
             rig.pause(0.1)
     return delays
+
+
+def _await(rig: Rig, count: Callable[[], int], before: int, what: str) -> None:
+    """Wait until there are more than before."""
+    rig.wait(lambda: count() > before, what, 120)
 
 
 def _spread(delays: list[float]) -> str:

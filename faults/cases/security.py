@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from faults.fault import fault
@@ -32,15 +33,15 @@ def identities(rig: Rig) -> None:
     sluice = rig.sluice()
     sluice.start()
     rig.publish(rate=rig.length(200, 300), seconds=rig.length(25, 6))
-    for name, word, how in (
-        ("expired", "expired", {"days": -1}),
-        ("for another name", "mismatch", {"name": "elsewhere"}),
-        ("of another authority", "unable to get", {"other": True}),
+    for name, word, sign in (
+        ("expired", "expired", partial(authority.sign, name="localhost", days=-1)),
+        ("for another name", "mismatch", partial(authority.sign, name="elsewhere")),
+        ("of another authority", "unable to get", partial(authority.sign, name="localhost", other=True)),
     ):
-        authority.sign("broker", **{"name": "localhost", **how})
+        sign("broker")
         broker.stop()
         broker.start()
-        rig.wait(lambda w=word: w in str(rig.status().get("link")), f"a certificate that is {name} is refused, and said", 30)
+        rig.wait(partial(_says, rig, word), f"a certificate that is {name} is refused, and said", 30)
         rig.note(f"{name}: {rig.status().get('link')}")
     authority.sign("broker", name="localhost")
     broker.stop()
@@ -50,7 +51,7 @@ def identities(rig: Rig) -> None:
     subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)
     broker.stop()
     broker.start()
-    rig.wait(lambda: "refuse" in str(rig.status().get("link")), "a revoked password is said", 30)
+    rig.wait(partial(_says, rig, "refuse"), "a revoked password is said", 30)
     rig.note(f"password revoked: {rig.status().get('link')}")
     password.write_text("secret-canary-2")
     rig.wait(sluice.connected, "a rotated password is taken without a start", 60)
@@ -58,6 +59,11 @@ def identities(rig: Rig) -> None:
     rig.account()
     said = sluice.log.read_text(errors="replace") + str(rig.status())
     rig.must("canary" not in said, "no secret in logs or status")
+
+
+def _says(rig: Rig, word: str) -> bool:
+    """Tell whether what is said of the link holds a word."""
+    return word in str(rig.status().get("link"))
 
 
 class Authority:

@@ -18,8 +18,10 @@ from gateway.journal.row import Kind
 RELEASED = Path(__file__).parents[1] / "released"
 """What earlier versions left on the disk when they were killed, as SQL; `truth.jsonl` is what their journal has."""
 
-FILES = ("journal/0/*.db", "journal/0/*.db-wal", "journal/0/durable", "store.db", "store.db-wal", "recovery/*.sqlite3", "commands.db")
-FILES += ("delivery/*.db", "gateway.json", "up.json", "subscriptions.json", "config/**/*.yaml", "config.json")
+FILES = (
+    *("journal/0/*.db", "journal/0/*.db-wal", "journal/0/durable", "store.db", "store.db-wal", "recovery/*.sqlite3", "commands.db"),
+    *("delivery/*.db", "gateway.json", "up.json", "subscriptions.json", "config/**/*.yaml", "config.json"),
+)
 
 
 @fault("F25", "files damaged before a start", scaled="500 cases: emptied, cut short, a byte changed, another's content, the log gone")
@@ -43,7 +45,8 @@ def damaged(rig: Rig) -> None:
             took = sluice.start(within=20)
         except AssertionError as error:
             rig.must(False, f"case {case}, {what}: {str(error)[:300]}")
-            sluice.kill_everything() if sluice.running() else None
+            if sluice.running():
+                sluice.kill_everything()
             continue
         slowest = max(slowest, took)
         rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, f"case {case}, {what}: everything has been read", 20)
@@ -51,7 +54,7 @@ def damaged(rig: Rig) -> None:
         rig.must(not ledger["flaws"], f"case {case}, {what}: {ledger['flaws'][:2]}")
         told = bool(rig.status().get("set_aside")) or ledger.get("set_aside", 0)
         damages += bool(told)
-        missing = rig.folder and _missing(load.truth, rig.data)
+        missing = _missing(load.truth, rig.data)
         incomplete += bool(missing)
         rig.must(not missing or told, f"case {case}, {what}: {missing} messages are gone without a word")
         sluice.kill_everything()

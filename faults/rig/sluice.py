@@ -59,6 +59,14 @@ class Sluice:
             return {}
         return {**(read_up(self.data) or {}).get("processes", {}), "up": self._process.pid}
 
+    def process(self, name: str) -> int | None:
+        """Give the pid of a part, None where it does not run."""
+        return self.processes().get(name)
+
+    def replaced(self, name: str, before: int | None) -> bool:
+        """Tell whether a part runs that is another process than before."""
+        return self.processes().get(name, before) != before
+
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a part a signal; the supervisor brings it back."""
         pid = self.processes().get(name)
