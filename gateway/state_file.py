@@ -9,13 +9,19 @@ from typing import Any
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Replace a small JSON file as a whole. Raises OSError where the disk is full: then the file is as it was.
+    """Replace a small JSON file as a whole; on a full disk, write over it. Raises OSError where even that has no room.
 
     It is not made durable: after a power cut it may say what it said before, or nothing.
     """
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps(state))
-    fresh.replace(path)
+    fresh, text = path.with_name(path.name + ".new"), json.dumps(state).encode()
+    try:
+        fresh.write_bytes(text)
+        fresh.replace(path)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        with path.open("r+b") as file:
+            file.write(text)
+            file.truncate()
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -17,8 +17,10 @@ import structlog
 from rich.console import Console
 from rich.markup import escape
 
+from gateway.ballast import Ballast
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
 from gateway.config import LastGood
+from gateway.disk import free
 from gateway.heartbeat import FLOWS, GATEWAY
 from gateway.mend import mend
 from gateway.notify import Notifier
@@ -66,6 +68,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         raise StartError(f"{run.data}: cannot be used as data folder: {error.strerror}") from None
     with lock, ExitStack() as ports:
         service = Notifier()
+        _ease(run.data, settings)
         mended = _mend_first(run.data, service)
         _start_config(run)
         _check_health(settings)
@@ -88,11 +91,19 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
                 terminal.link = STOPPING
                 service.stopping()
                 used = memories(supervisor.pids())
+                _ease(run.data, settings)
                 supervisor.stop()
                 terminal.poll()
     document = {**status(run.data), "memory": used}
     _say_goodbye(console, run)
     return document
+
+
+def _ease(data: Path, settings: Settings) -> None:
+    """Give up the ballast on a full disk: a start, and the end of a broker that writes down what it holds, need some room."""
+    with suppress(OSError):
+        if free(data) < settings.disk.reserve // 4:
+            Ballast(data, settings.disk.reserve).give_up()
 
 
 def _mend(data: Path, service: Notifier) -> list[str]:

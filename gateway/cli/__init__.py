@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version
 from typing import Annotated
 
@@ -17,7 +18,7 @@ from gateway.cli.status import doctor, status
 from gateway.cli.truth import truth
 from gateway.cli.up import init, up
 from gateway.cli.why import why
-from gateway.command_line import out
+from gateway.command_line import BAD, err, out
 from gateway.letters.command import dead_letters
 
 app = typer.Typer(
@@ -34,8 +35,14 @@ app.add_typer(schema, name="schema")
 
 
 def main() -> None:
-    """Run the command line."""
-    app()
+    """Run the command line; a file that cannot be used is told in a sentence, and ends it with status 1."""
+    try:
+        app()
+    except OSError as error:
+        if error.filename is None:
+            raise
+        err.print(f"{error.filename}: cannot be used: {error.strerror}", markup=False, highlight=False)
+        sys.exit(BAD)
 
 
 def _version(wanted: bool) -> None:

@@ -21,7 +21,9 @@ class Backoff:
 
     def delay(self, failures: int, failure: NotNowError) -> float:
         """Give the seconds to wait after the failure, the `failures`-th in a row (from 1)."""
-        if failure.retry_after is not None:
-            return failure.retry_after * random.uniform(1.0, 1.05)  # noqa: S311  # no secret
         wait = self.slow if failure.alarm else min(self.cap, self.first * 2 ** min(failures - 1, 30))
-        return wait * random.uniform(0.75, 1.25)  # noqa: S311  # no secret
+        wait *= random.uniform(0.75, 1.25)  # noqa: S311  # no secret
+        if failure.retry_after is None:
+            return wait
+        asked = failure.retry_after * random.uniform(1.0, 1.05)  # noqa: S311  # no secret
+        return asked if failure.retry_after >= self.first else wait  # at once, again and again, would be an attack

@@ -227,7 +227,9 @@ class Delivery:
             refused=dead,
             skipped=batch.skipped,
         )
-        if self._noted:
+        if dead and len(dead) == len(batch.rows):
+            self._note(f"it refuses every row: {dead[0].reason}", alarm=True)
+        elif self._noted:
             cursor.note("")
             self._noted = False
 

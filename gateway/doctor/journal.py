@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from gateway.disk import is_full
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
 from gateway.doctor.quick_check import BOUND, PATIENCE, damage, opened, size_of
@@ -42,7 +43,14 @@ def check_journal(subject: Subject) -> Iterator[Check]:
     """Read the newest segments to their end and the heads of the older ones; hold offsets and totals of neighbours against each other."""
     looks = [_look(path, subject, deep=deep) for path, deep in _chosen(subject)]
     if not looks:
-        yield Check.fine(NAME, "there is none yet")
+        if subject.running:
+            said, advice = (
+                "journal: its files are gone",
+                "the gateway begins new ones with the next message; find out who deletes files there",
+            )
+            yield Check.complaint(NAME, said, advice)
+        else:
+            yield Check.fine(NAME, "there is none yet")
         return
     complaints = [*_damages(looks), *_holes(looks), *_full(subject, looks)]
     yield from complaints or [Check.fine(NAME, _sound(subject, looks))]
@@ -68,7 +76,7 @@ def _look(path: Path, subject: Subject, *, deep: bool) -> Look:
     except FileNotFoundError:
         return Look(path, None, None, 0, "")  # retention has just dropped it
     except (sqlite3.Error, OSError) as error:
-        return Look(path, first, last, 0, str(error))
+        return Look(path, first, last, 0, "" if is_full(error) else str(error))
     return Look(path, first, last, damaged, wrong)
 
 

@@ -209,6 +209,10 @@ class Journal:
 
     def _write_once(self, kind: Kind, body: bytes, count: int) -> None:
         self.appended_at = monotonic_ns()
+        if self._segment is not None and not self._segment.is_there():
+            log.warning("the newest journal segment was deleted: beginning another", file=self._segment.path.name)
+            self._segment.close()
+            self._segment = None
         if self._segment is None:
             found = self._open_segment()
             if found and (found.kind, found.count, found.body) == (kind, count, body):

@@ -80,6 +80,7 @@ class Segment:
         self.path = path
         if write and not path.exists():
             publish(prepare(path), path)
+        self._inode = path.stat().st_ino
         logged = _length(log_of(path)) > 0
         self._db = _connect(path, "mode=rw" if not untouched else "mode=ro" if logged else "mode=ro&immutable=1")
         if write:
@@ -89,6 +90,13 @@ class Segment:
     def append(self, row: Row) -> None:
         """Commit one row; on an error, nothing has changed for who reads."""
         self._db.execute(f"INSERT INTO rows ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", _values(row))  # noqa: S608  only constants
+
+    def is_there(self) -> bool:
+        """Tell whether the file still has its name: what is written to one that was deleted is lost."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
 
     def sync(self) -> None:
         """Make every row so far durable, also those that `batched` has not made so yet. OSError where the disk cannot."""

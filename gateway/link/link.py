@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 _ANSWER = 10.0
 """Seconds that a broker may take to answer a CONNECT."""
-_SHORT, _SHORT_IN_A_ROW, _LONG = 10.0, 3, 60.0
+_SHORT, _SHORT_IN_A_ROW, _LONG = 3.0, 3, 60.0
 """A broker that closed so many connections within so many seconds: another client has our name, which not every broker says.
 
 It is so until a connection has lasted for the last of these, or could not be made.
@@ -53,6 +53,8 @@ _LONGEST = 28.0
 """Seconds between tries at most: a broker that comes back is found within half a minute."""
 _TURN = 1.0
 """Seconds that a turn of the thread waits at most; half of that while messages are held."""
+_ASK_AGAIN = 30.0
+"""Seconds without a marker that came back, and with nothing else to wait for, after which another is sent: the broker may have refused it."""
 _FROZEN = 3.0
 """A turn that took so many seconds was none of ours: the machine slept, or the process was stopped, and what comes next may have waited."""
 _LAST_WORDS = 0.5
@@ -112,7 +114,8 @@ class Link(threading.Thread):
         self._trouble = self._complaint = ""
         self._state = ""
         self._holding = False
-        self._markers = 0
+        self._markers: list[bytes] = []
+        self._asked_at, self._asked_for = 0.0, 0
         self._short = 0
         self._asked: dict[int, Callable[[Sequence[ReasonCode]], None]] = {}
         self._sent: dict[int, str] = {}
@@ -223,7 +226,7 @@ class Link(threading.Thread):
             if (sock := self._client.socket()) is None:
                 return
             if self.turned - last > _FROZEN and self._connection:
-                self._intake.doubt()
+                self._doubt()
                 self._send_marker()
             self._wait(sock)
             self._commit()
@@ -283,10 +286,12 @@ class Link(threading.Thread):
             self._overload.note(messages=messages, behind=behind, now=monotonic())
         if self._connection:
             self._say(self._complaint or "connected")
+            if not self._journal.live and not self._intake.blocked and monotonic() - self._asked_at > _ASK_AGAIN:
+                self._send_marker()
         if bool(blocked := self.blocked) != self._holding:
             self._holding = bool(blocked)
             if blocked:
-                self._intake.doubt()
+                self._doubt()
                 log.warning("nothing is acknowledged", why=blocked)
             else:
                 if self._connection:
@@ -319,7 +324,7 @@ class Link(threading.Thread):
         return msgspec.json.encode(StatusEvent(id=what, source=self._source, data=Status(running=running)))
 
     def _marker(self) -> bytes:
-        connection, name = self._connection, f"marker/{self._connection}/{self._markers}"
+        connection, name = self._connection, f"marker/{self._connection}/{self._asked_for}"
         return msgspec.json.encode(MarkerEvent(id=name, source=self._source, data=Marker(connection=connection)))
 
     # -- what paho calls, on the same thread
@@ -335,6 +340,7 @@ class Link(threading.Thread):
         self._end = _ENDED
         self._session.answered(present=flags.session_present, properties=properties)
         self._intake.begin(session_present=flags.session_present)
+        self._markers.clear()
         self._connection = _connected(self._journal, session_present=flags.session_present)
         self._subscribe(session_present=flags.session_present)
         self._publish(self._status_topic, self._status(running=True), retain=True)
@@ -375,18 +381,26 @@ class Link(threading.Thread):
             if not self._asked:
                 self._send_marker()
 
+    def _doubt(self) -> None:
+        self._intake.doubt()
+        self._markers.clear()
+
     def _send_marker(self) -> None:
-        """Ask when the backlog is behind us: only the newest marker tells."""
-        self._markers += 1
-        self._publish(self._marker_topic, self._marker(), retain=False)
+        """Ask when the backlog is behind us: any marker tells that was sent since there was a doubt."""
+        self._asked_at, self._asked_for = monotonic(), self._asked_for + 1
+        self._markers.append(self._marker())
+        self._publish(self._marker_topic, self._markers[-1], retain=False)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
         self._sent[self._client.publish(topic, payload, qos=1, retain=retain).mid] = topic
 
     def _on_publish(self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
         topic = self._sent.pop(mid, "")
+        complaint = f"{self._endpoint} refuses what is published to {topic}: "
         if reason.is_failure:
-            self._complaint = f"{self._endpoint} refuses what is published to {topic}: {reason.getName()}"
+            self._complaint = complaint + reason.getName()
+        elif self._complaint.startswith(complaint):
+            self._complaint = ""
 
     def _on_disconnect(
         self, _client: Client, _data: object, flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
@@ -410,7 +424,8 @@ class Link(threading.Thread):
         except UnicodeDecodeError:
             name = "(topic is not UTF-8)"
         if name.startswith(self._own):
-            if name == self._marker_topic and payload == self._marker():
+            if name == self._marker_topic and payload in self._markers:
+                self._markers.clear()
                 self._intake.mark()
             self._intake.acknowledge(packet_id)
         else:
