@@ -6,8 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
-FLOWS, GATEWAY = "flows.alive", "gateway.alive"
-"""The files of the two, in the data folder."""
+FLOWS, GATEWAY, BROKER = "flows.alive", "gateway.alive", "broker.alive"
+"""The files of the three, in the data folder; for the broker, whoever asks it beats."""
 _EVERY = 1.0
 """Seconds between two touches: the supervisor waits thirty times as long."""
 

@@ -9,6 +9,7 @@ import sqlite3
 import sys
 import threading
 from contextlib import ExitStack, closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -94,7 +95,7 @@ class Gateway:
             mqtt5=not settings.broker.embedded or speaks_mqtt5(settings.broker.engine),
             on_state=self._note_link,
         )
-        self._errands = Errands(settings, data, self.endpoint, self._journal, away_since=away_since)
+        self._errands = Errands(settings, data, replace(self.endpoint, mqtt5=self._link.speaks_mqtt5), self._journal, away_since=away_since)
         self._heartbeat = Heartbeat(data / HEART)
         self._vitals = Vitals()
         self._link_failure: BaseException | None = None

@@ -19,9 +19,10 @@ from rich.markup import escape
 
 from gateway.ballast import Ballast
 from gateway.broker.embedded import EmbeddedBroker, answers, choosing_ports, plan, speaks_mqtt
+from gateway.broker.pulse import Pulse
 from gateway.config import LastGood
 from gateway.disk import free
-from gateway.heartbeat import FLOWS, GATEWAY
+from gateway.heartbeat import BROKER, FLOWS, GATEWAY
 from gateway.mend import mend
 from gateway.notify import Notifier
 from gateway.part import Part
@@ -243,7 +244,9 @@ def _parts(run: Run, settings: Settings, broker: EmbeddedBroker | None, url: str
     parts = []
     if broker:
         host, port = broker.host, broker.port
-        parts.append(Part("broker", broker.command, broker.environment, ready=lambda: answers(host, port)))
+        alive = run.data / BROKER
+        parts.append(Part("broker", broker.command, broker.environment, ready=lambda: answers(host, port), alive=alive))
+        Pulse(broker, alive).start()
     flows, gateway = [*python, "flows.run", *folders], [*python, "gateway.run", *folders, "--broker-url", url]
     parts.append(Part("flows", flows, grace=3.0, alive=run.data / FLOWS, keeps_data=True))
     parts.append(Part("gateway", gateway, alive=run.data / GATEWAY, keeps_data=True))

@@ -21,6 +21,7 @@ from gateway.commands.safe import SafeStates, last_wanted
 from gateway.journal.journal import Journal
 from gateway.keeper import when_there_is_room
 from gateway.link.backoff import Backoff
+from gateway.link.client import RefusedError
 from gateway.store.effects import CommandRequested
 
 log = structlog.get_logger()
@@ -190,7 +191,11 @@ class Dispatcher:
         offset = self._journal.offset
         with self._actuators.sending(command):
             for message in messages:
-                await client.publish(message.topic, message.payload, qos=1)
+                try:
+                    await client.publish(message.topic, message.payload, qos=1)
+                except RefusedError as error:
+                    self._book.end(command, "failed", f"the broker refuses what is published to {message.topic}: {error}", now=now)
+                    return
             due = now + int(command.within * _BACK_OFF**command.attempt)
             expects = [expected for message in messages for expected in message.expects]
             change = switched(command, messages, now=now, place=offset)

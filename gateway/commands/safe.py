@@ -17,6 +17,7 @@ from devices.interlocks import Switch, switch
 from devices.reading import Address, CommandError, Encoded, Value
 from gateway.commands.book import Command
 from gateway.link.backoff import Backoff
+from gateway.link.client import RefusedError
 from gateway.link.lost import until_lost
 from gateway.store.effects import OWN_FLOW
 
@@ -188,7 +189,7 @@ async def _say(clients: Sequence[aiomqtt.Client], messages: Sequence[Encoded]) -
         async with asyncio.timeout(_LAST_WORDS):
             for client, message in zip(clients, messages, strict=True):
                 await client.publish(message.topic, message.payload, qos=1)
-    except (aiomqtt.MqttError, TimeoutError):
+    except (aiomqtt.MqttError, RefusedError, TimeoutError):
         return False
     return True
 

@@ -16,6 +16,7 @@ from gateway.delivery.cloudevents import body, event
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
 from gateway.delivery.topics_out import topic
 from gateway.events.event import CONTENT_TYPE, Event, attributes
+from gateway.link.client import RefusedError
 from gateway.link.lost import until_lost
 
 LONGEST_TOPIC = 65_535
@@ -58,19 +59,22 @@ class Mqtt:
     async def send(self, rows: Sequence[Row]) -> list[Refused]:
         client, lost = await self._connected()
         refused: list[Refused] = []
-        publishing: list[Coroutine[Any, Any, None]] = []
+        publishing: list[Coroutine[Any, Any, str]] = []
+        places: list[int] = []
         for place, row in enumerate(rows):
             where = topic(row, self._site)
             if len(where.encode()) > LONGEST_TOPIC:
                 refused.append(Refused(place, f"the topic must be at most {LONGEST_TOPIC} bytes; got {len(where.encode())}"))
             else:
                 publishing.append(self._publish(client, where, event(row, self._site)))
+                places.append(place)
         try:
-            await _unless(lost, asyncio.gather(*publishing))
+            answers = await _unless(lost, asyncio.gather(*publishing))
         except MqttError as error:
             await self.close()
             raise NotNowError(f"{self._where}: {error}") from error
-        return refused
+        refused += [Refused(place, why) for place, why in zip(places, answers, strict=True) if why]
+        return sorted(refused)
 
     async def close(self) -> None:
         connection, self._connection = self._connection, None
@@ -94,13 +98,18 @@ class Mqtt:
             self._connection = client, asyncio.create_task(until_lost(client))
         return self._connection
 
-    async def _publish(self, client: Client, where: str, what: Event) -> None:
+    async def _publish(self, client: Client, where: str, what: Event) -> str:
+        """Publish an event; give why the broker refuses it, "" where it does not."""
         properties = None
         if self._mqtt5:
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
             properties.ContentType = CONTENT_TYPE
             properties.UserProperty = list(attributes(what).items())
-        await client.publish(where, body(what), qos=1, retain=False, properties=properties)
+        try:
+            await client.publish(where, body(what), qos=1, retain=False, properties=properties)
+        except RefusedError as error:
+            return f"the broker refuses what is published to {where}: {error}"
+        return ""
 
 
 def _unwelcome(error: Exception) -> bool:
@@ -108,13 +117,13 @@ def _unwelcome(error: Exception) -> bool:
     return isinstance(error, MqttCodeError) and isinstance(error.rc, ReasonCode) and error.rc.value in _UNWELCOME
 
 
-async def _unless(lost: asyncio.Task[str], every: asyncio.Future[Any]) -> None:
-    """Wait for all publishes; raises MqttError when the connection is lost first."""
+async def _unless(lost: asyncio.Task[str], every: asyncio.Future[list[str]]) -> list[str]:
+    """Wait for all publishes, and give their answers; raises MqttError when the connection is lost first."""
     try:
         waiting: list[asyncio.Future[Any]] = [every, lost]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         if not every.done():
             raise MqttError(lost.result())
-        every.result()
+        return every.result()
     finally:
         every.cancel()

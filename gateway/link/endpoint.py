@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ class Endpoint:
     secure: bool = False
     keepalive: int = 30
     access: Broker = field(default=Broker(), repr=False)
+    mqtt5: Callable[[], bool] = field(default=lambda: False, repr=False)
+    """Tells whether the broker is known to speak MQTT 5, in which it says what it refuses."""
 
     @classmethod
     def of(cls, broker: Broker, url: str) -> Endpoint:
@@ -98,6 +101,7 @@ class Endpoint:
             tls_context=tls,
             keepalive=self.keepalive,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            protocol=aiomqtt.ProtocolVersion.V5 if self.mqtt5() else aiomqtt.ProtocolVersion.V311,
         )
 
     def __str__(self) -> str:

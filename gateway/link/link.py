@@ -143,6 +143,10 @@ class Link(threading.Thread):
         """Give what is known of the session at the broker."""
         return self._session.document
 
+    def speaks_mqtt5(self) -> bool:
+        """Tell whether the broker is spoken to in MQTT 5: until it has answered, whether that will be tried."""
+        return self._session.protocol == MQTTProtocolVersion.MQTTv5
+
     def note_progress(self, messages: int, at: int) -> None:
         """Say how far the flows have read: so many of the journal's messages, ever, and up to a row that was received at `at` (epoch ns)."""
         self._progress = messages, at

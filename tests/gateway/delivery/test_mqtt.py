@@ -67,6 +67,25 @@ def published(running, so):
     return publish
 
 
+def test_what_the_broker_refuses_is_not_delivered(mosquitto_with, tmp_path, store, make, running, drained):
+    """An access list that lets alerts out and no windows: these are refused one by one, with the reason, and the others go on."""
+    store.write([make.window(1), make.alert(1), make.window(2)])
+    rights = tmp_path / "rights"
+    rights.write_text("topic readwrite sluice/house/alerts/#\n")
+
+    async def deliver(broker):
+        def connect():
+            return Client(broker.host, broker.port, identifier="sluice-events", protocol=aiomqtt.ProtocolVersion.V5)
+
+        async with running(Mqtt(connect, where="broker", site="house")) as delivery:
+            return await drained(delivery)
+
+    # With `max_queued_messages 0`, mosquitto 2.0.11 hangs up on who publishes what it refuses.
+    with mosquitto_with(f"acl_file {rights}\nmax_queued_messages 1000") as broker:
+        state = asyncio.run(deliver(broker))
+    assert (state.delivered, state.dead, state.pending) == (1, 2, 0)
+
+
 def test_derived_readings_are_passed_over(mosquitto, store, make, running, drained):
     """What goes back into the journal is nobody's to deliver: it is skipped, also where a whole batch is nothing else."""
     store.write([make.window(1), *(make.derived(number) for number in range(5)), make.window(2)])
