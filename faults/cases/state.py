@@ -24,10 +24,10 @@ FILES = (
 )
 
 
-@fault("F25", "files damaged before a start", scaled="500 cases: emptied, cut short, a byte changed, another's content, the log gone")
+@fault("F25", "files damaged before a start", scaled="150 cases for 500: emptied, cut short, a byte changed, another's content, the log gone")
 def damaged(rig: Rig) -> None:
     """Each case begins from the same folder of a gateway that was killed; what the damage spared must be there afterwards."""
-    cases = round(rig.length(500, 6))
+    cases = round(rig.length(150, 6))
     sluice = rig.sluice(history=False)
     sluice.start()
     load = rig.publish(rate=rig.length(500, 800), seconds=rig.length(5, 2.5))
