@@ -8,7 +8,7 @@ from statistics import linear_regression
 from time import monotonic
 
 from faults.fault import fault
-from faults.rig.rig import Rig
+from faults.rig.rig import FLOW, Rig
 
 
 @fault("F30", "a soak with a fault every minute", scaled="24 h → 4 min, a fault every 20 s; SOAK is 30 min")
@@ -22,6 +22,8 @@ def soak(rig: Rig) -> None:
 
 
 def _soak(rig: Rig, *, seconds: float, every: float) -> None:
+    # A closed window is kept for as long as it may be corrected, an hour by default: a minute, so that a leak would show beside it.
+    (rig.config / "flows" / "summary.yaml").write_text(FLOW.replace("lateness: 500ms", "lateness: 500ms, corrections: 1m"))
     sluice, broker, front = rig.sluice(), rig.broker(), rig.full and rig.front()
     sluice.start()
     load = rig.publish(rate=rig.length(2000, 800), seconds=seconds)
