@@ -18,7 +18,7 @@ BEGIN, END = "<!-- made by `make faults`: begin -->", "<!-- end -->"
 
 def results(path: Path = RESULTS) -> list[Result]:
     """Read the results that are kept, by number."""
-    kept = json.loads(path.read_text())
+    kept = json.loads(path.read_text()) if path.exists() else {}
     read = []
     for one in kept.values():
         found = one.pop("account")

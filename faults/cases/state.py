@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from time import time
@@ -24,7 +25,9 @@ FILES = (
 )
 
 
-@fault("F25", "files damaged before a start", scaled="150 cases for 500: emptied, cut short, a byte changed, another's content, the log gone")
+@fault(
+    "F25", "files damaged before a start", scaled="150 cases for 500: emptied, cut short, a byte changed, another's content, the log gone"
+)
 def damaged(rig: Rig) -> None:
     """Each case begins from the same folder of a gateway that was killed; what the damage spared must be there afterwards."""
     cases = round(rig.length(150, 6))
@@ -99,9 +102,10 @@ def _missing(truth: Path, data: Path) -> int:
     said = {(one["device"], one["seq"]) for one in map(json.loads, truth.open())}
     if not (missing := said - stored):
         return 0
-    reader = JournalReader(data / "journal" / "0")
     held = set()
-    while rows := reader.read(64):
+    with closing(JournalReader(data / "journal" / "0")) as reader:
+        rows_of = list(iter(lambda: reader.read(64), []))
+    for rows in rows_of:
         for row in rows:
             for entry in row.entries() if row.kind == Kind.MESSAGES else ():
                 if b'"seq"' in entry.payload:
