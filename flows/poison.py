@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from gateway.disk import replace
 
 FILE = "poison.json"
 WHOLE = -1
@@ -36,7 +37,7 @@ class Poison:
             del self._known[oldest]
         if self._path:
             known = [[offset, place, why] for offset, row in sorted(self._known.items()) for place, why in sorted(row.items())]
-            _write(self._path, json.dumps(known))
+            replace(self._path, json.dumps(known).encode())
 
 
 def _read(path: Path | None) -> list[tuple[int, int, str]]:
@@ -45,17 +46,3 @@ def _read(path: Path | None) -> list[tuple[int, int, str]]:
         return [(int(offset), int(place), str(reason)) for offset, place, reason in known]
     except (OSError, ValueError, TypeError):
         return []
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
-    descriptor = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -38,6 +38,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Replace a small file as a whole, durably: after a power cut it is as it was before, or as it is now. Raises OSError."""
+    fresh = path.with_name(f"{path.name}.new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+    sync(path.parent)
+
+
 def causes(error: BaseException) -> Iterator[BaseException]:
     """Give an error and all that led to it."""
     pending, seen = [error], set[int]()

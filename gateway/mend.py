@@ -176,5 +176,5 @@ def _remove(path: Path) -> None:
     """Delete what an earlier look has left."""
     if path.is_dir():
         shutil.rmtree(path)
-    for end in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + end).unlink(missing_ok=True)
+    for one in sqlite_file.files(path):
+        one.unlink(missing_ok=True)

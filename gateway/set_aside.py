@@ -12,12 +12,12 @@ from pathlib import Path
 from time import time_ns
 from typing import Any
 
+from gateway.sqlite_file import files
+
 FOLDER = "set-aside"
 """In the data folder: a folder for each time that something was set aside, with the files as they lay in the data folder."""
 
 LOG = "log.jsonl"
-_BESIDE = ("-wal", "-shm", "-journal")
-"""Files of SQLite that belong to the one that they are named after."""
 
 
 class SetAside:
@@ -37,9 +37,9 @@ class SetAside:
         place = self._folder() / name
         place.parent.mkdir(parents=True, exist_ok=True)
         path.rename(place)
-        for end in _BESIDE:
+        for beside in files(path)[1:]:
             with contextlib.suppress(FileNotFoundError):
-                path.with_name(path.name + end).rename(place.with_name(place.name + end))
+                beside.rename(place.with_name(beside.name))
         self.say(name.as_posix(), reason, kept, where=place.relative_to(self._data).as_posix())
         return place
 

@@ -1,4 +1,4 @@
-"""A SQLite file held against what it should be: what is wrong with it, told without changing it."""
+"""A SQLite file: what stands beside it, how large it is with that, and what is wrong with it, told without changing it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,29 @@ _WHOLE = 64 * 2**20
 """Bytes up to which a file is always read as a whole: at most half a second."""
 
 
+def log_of(path: Path) -> Path:
+    """Name the write-ahead log of a file."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def files(path: Path) -> list[Path]:
+    """List what belongs to a file: itself, its write-ahead log, the index of that, and a rollback journal; not all of them need exist."""
+    return [path, log_of(path), path.with_name(f"{path.name}-shm"), path.with_name(f"{path.name}-journal")]
+
+
+def length(path: Path) -> int:
+    """Give the bytes of one file; 0 where it is gone: whoever closes a database last takes its log away."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def size(path: Path) -> int:
+    """Give the bytes of a file and its write-ahead log; 0 where it is gone."""
+    return length(path) + length(log_of(path))
+
+
 def flaw(path: Path, tables: Collection[str], *, thorough: bool = False) -> str:
     """Say what is wrong with a file that must have these tables; "" where nothing is.
 
@@ -21,17 +44,17 @@ def flaw(path: Path, tables: Collection[str], *, thorough: bool = False) -> str:
     """
     if not path.is_file():
         return "it must be a file"
-    size, header = path.stat().st_size, _header(path)
-    if size == 0:
+    own, header = path.stat().st_size, _header(path)
+    if own == 0:
         return "it is empty"
     if not header.startswith(_HEADER):
         return "it is not an SQLite file"
-    if (promised := _promised(header)) > size and not _has_log(path):
-        return f"it is cut off: {size:,} of {promised:,} bytes are there"
+    if (promised := _promised(header)) > own and not length(log_of(path)):
+        return f"it is cut off: {own:,} of {promised:,} bytes are there"
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
-            return _inside(connection, tables, check="integrity_check" if thorough else "quick_check" if size < _WHOLE else "")
+            return _inside(connection, tables, check="integrity_check" if thorough else "quick_check" if own < _WHOLE else "")
         finally:
             connection.close()
     except sqlite3.Error as error:
@@ -83,8 +106,3 @@ def _promised(header: bytes) -> int:
         return 0
     page = int.from_bytes(header[16:18])
     return (65_536 if page == 1 else page) * int.from_bytes(header[28:32])
-
-
-def _has_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 from functools import partial
-from pathlib import Path
 
 from faults.fault import fault
+from faults.rig.authority import Authority
 from faults.rig.rig import Rig
 from faults.rig.waiting import free_port
 
@@ -64,51 +64,3 @@ def identities(rig: Rig) -> None:
 def _says(rig: Rig, word: str) -> bool:
     """Tell whether what is said of the link holds a word."""
     return word in str(rig.status().get("link"))
-
-
-class Authority:
-    """A certificate authority of the rig's own, and certificates that it signs."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir()
-        for name in ("ca", "other"):
-            self._openssl(
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-keyout",
-                f"{name}.key",
-                "-out",
-                f"{name}.pem",
-                "-days",
-                "2",
-                "-subj",
-                f"/CN={name}",
-            )
-
-    def sign(self, file: str, *, name: str, days: int = 2, other: bool = False) -> None:
-        """Make a certificate for a host; `days` from now, or ago, it ends."""
-        issuer = "other" if other else "ca"
-        self._openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{file}.key", "-out", f"{file}.csr", "-subj", f"/CN={name}")
-        (self.folder / "names").write_text(f"subjectAltName=DNS:{name}")
-        words = [
-            "x509",
-            "-req",
-            "-in",
-            f"{file}.csr",
-            "-CA",
-            f"{issuer}.pem",
-            "-CAkey",
-            f"{issuer}.key",
-            "-CAcreateserial",
-            "-out",
-            f"{file}.pem",
-        ]
-        self._openssl(*words, "-out", f"{file}.pem", "-days", str(days), "-extfile", "names")
-        (self.folder / f"{file}.key").chmod(0o644)
-
-    def _openssl(self, *words: str) -> None:
-        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
 from pathlib import Path
 
-from faults.rig.waiting import free_port, until
+from faults.rig.server import Server
+from faults.rig.waiting import free_port
 from gateway.broker.embedded import answers, find_mosquitto
 
 
-class Broker:
+class Broker(Server):
     """A broker on a port of its own. Its queues have no limit, so that it is never what loses; `extra` are lines that say otherwise."""
 
     def __init__(self, folder: Path, *, extra: str = "", persistent: bool = True, unlimited: bool = True) -> None:
@@ -23,27 +22,9 @@ class Broker:
         lines += [f"persistence {str(persistent).lower()}", f"persistence_location {folder}/", f"log_dest file {self.log}", "log_type all"]
         lines += ["max_queued_messages 0", "max_inflight_messages 1000"] if unlimited else []
         self._conf.write_text("\n".join([*lines, extra, ""]))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
         found = find_mosquitto()
         assert found, "mosquitto is not installed (apt install mosquitto)"
-        self._process = subprocess.Popen([found, "-c", str(self._conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: answers("127.0.0.1", self.port), "mosquitto answers")
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        assert self._process
-        self._process.send_signal(number)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """End it: SIGTERM lets it write down its sessions, SIGKILL does not."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(number)
-        process.wait(20)
+        super().__init__([found, "-c", str(self._conf)], lambda: answers("127.0.0.1", self.port))
 
     def said(self, text: str) -> int:
         """Count the lines of its log that hold a text."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,23 +11,20 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-from faults.rig.waiting import free_port, until
+from faults.rig.server import Server
+from faults.rig.waiting import free_port
 
 
-class History:
+class History(Server):
     """A time-series server on a port of its own. A point that is written twice stays there twice: repeats can be counted."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         address = f"127.0.0.1:{self.port}"
-        self._words = ["victoria-metrics", "-retentionPeriod=100y", f"-storageDataPath={folder}", f"-httpListenAddr={address}"]
-        self._words += ["-memory.allowedBytes=64MB", "-influxTrimTimestamp=1ms"]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(self._healthy, "victoria-metrics answers")
+        words = ["victoria-metrics", "-retentionPeriod=100y", f"-storageDataPath={folder}", f"-httpListenAddr={address}"]
+        words += ["-memory.allowedBytes=64MB", "-influxTrimTimestamp=1ms"]
+        super().__init__(words, self._healthy)
 
     def _healthy(self) -> bool:
         try:
@@ -37,19 +32,6 @@ class History:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False
-
-    def send(self, number: signal.Signals) -> None:
-        """Send it a signal, such as SIGSTOP."""
-        assert self._process
-        self._process.send_signal(number)
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        process.send_signal(signal.SIGCONT)
-        process.send_signal(number)
-        process.wait(30)
 
     def series(self, name: str) -> Iterator[tuple[dict[str, str], dict[int, Any]]]:
         """Give each series of a measurement and field (`seq_value`) with its points by time in ms."""

@@ -17,7 +17,7 @@ from faults.rig.waiting import free_port
 class Toxics:
     """What is wrong with the link: seconds of latency (give or take `jitter`), bytes a second, pieces of so many bytes at most.
 
-    `hole` takes bytes in and passes none on, without a word (half open); `refused` closes new connections at once.
+    `hole` takes bytes in and passes none on, without a word (half open).
     """
 
     latency: float = 0.0
@@ -25,7 +25,6 @@ class Toxics:
     bandwidth: float = 0.0
     slice: int = 65_536
     hole: bool = False
-    refused: bool = False
 
 
 @dataclass
@@ -42,7 +41,6 @@ class Proxy:
     def __init__(self, target: int, *, seed: int = 1) -> None:
         self.port = free_port()
         self.toxics = Toxics()
-        self.connections = 0
         self._target = target
         self._random = Random(seed)
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -71,10 +69,6 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self.connections += 1
-            if self.toxics.refused:
-                client.close()
-                continue
             try:
                 server = socket.create_connection(("127.0.0.1", self._target), timeout=5)
             except OSError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -250,8 +249,3 @@ class Rig:
         self.must(found.command_ids <= 1, f"one command id for each trigger; got {found.command_ids}")
         self.must(not ledger["flaws"], f"the ledger balances; got {ledger['flaws'][:3]}")
         return found
-
-
-def root() -> bool:
-    """Tell whether this is root, who may mount and change clocks."""
-    return os.geteuid() == 0

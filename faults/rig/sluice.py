@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -127,8 +127,3 @@ class Sluice:
         done = subprocess.run([_COMMAND, *words, *folders], capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == code, f"sluice {' '.join(words)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
-
-
-def restarts(status: Mapping[str, Any], names: Sequence[str] = ("gateway", "flows")) -> int:
-    """Count how often parts were started again."""
-    return sum(one["count"] for name, one in status.get("restarts", {}).items() if name in names)

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from gateway.derived import CURSOR
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
-from gateway.doctor.quick_check import damage, size_of
+from gateway.doctor.quick_check import damage
 from gateway.doctor.subject import Subject
 from gateway.letters.mailbox import MAILBOX
+from gateway.sqlite_file import size
 
 NAME = "books"
 _BOOK = "commands.db"
@@ -32,4 +33,4 @@ def check_books(subject: Subject) -> Iterator[Check]:
             advice = f"the next start of `sluice up` sets it aside and begins a new one: {_LOST.get(path.name, _CURSOR_LOST)}"
             yield Check.complaint(NAME, f"{path.relative_to(subject.data)} is damaged: {wrong}", advice)
     if not complaints:
-        yield Check.fine(NAME, f"{len(files)} files, {amounts.size(sum(map(size_of, files)))}" if files else "there are none yet")
+        yield Check.fine(NAME, f"{len(files)} files, {amounts.size(sum(map(size, files)))}" if files else "there are none yet")

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
-from gateway.doctor.quick_check import opened, size_of
+from gateway.doctor.quick_check import opened
 from gateway.doctor.subject import Subject
+from gateway.sqlite_file import size
 
 NAME = "disk"
 _FEW_FILES = 100
@@ -53,8 +54,8 @@ def _lasts(subject: Subject, room: int) -> str:
     span = (last - first) / 1e9 if isinstance(first, int) and isinstance(last, int) else 0
     if span < _SPAN:
         return ""
-    growth = size_of(path) / span
+    growth = size(path) / span
     most = min(growth * history.keep / 1e9, history.max_size or float("inf"))
-    if most - size_of(path) <= room:
+    if most - size(path) <= room:
         return f"; enough for all that history.keep holds at the present growth of {amounts.size(growth * 86_400)} a day"
     return f"; it lasts {amounts.time(room / growth)} at the present growth of {amounts.size(growth * 86_400)} a day, then the oldest readings go"

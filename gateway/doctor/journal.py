@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 from gateway.disk import is_full
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
-from gateway.doctor.quick_check import BOUND, PATIENCE, damage, opened, size_of
+from gateway.doctor.quick_check import BOUND, PATIENCE, damage, opened
 from gateway.doctor.subject import Subject
 from gateway.journal.row import Row
 from gateway.journal.seal import DamagedRowError, unsealed
 from gateway.journal.segment import first_offset, segments
+from gateway.sqlite_file import size
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError
 
@@ -61,7 +62,7 @@ def _chosen(subject: Subject) -> list[tuple[Path, bool]]:
     left = BOUND
     chosen: list[tuple[Path, bool]] = []
     for path in reversed(segments(subject.journal)):
-        left -= size_of(path)
+        left -= size(path)
         chosen.append((path, subject.full or left >= 0 or not chosen))
     return chosen[::-1]
 
@@ -142,13 +143,13 @@ def _unread(subject: Subject, looks: list[Look]) -> int:
     """Give the bytes of the segments that the flows have not read to their end."""
     position = _position(subject)
     behind = [look for look in looks if look.last and look.last.offset > position]
-    return sum(size_of(look.path) for look in behind[1:]) + (_part_unread(behind[0], position) if behind else 0)
+    return sum(size(look.path) for look in behind[1:]) + (_part_unread(behind[0], position) if behind else 0)
 
 
 def _part_unread(look: Look, position: int) -> int:
     assert look.last
     first = first_offset(look.path)
-    return round(size_of(look.path) * (look.last.offset - max(position, first - 1)) / max(1, look.last.offset - first + 1))
+    return round(size(look.path) * (look.last.offset - max(position, first - 1)) / max(1, look.last.offset - first + 1))
 
 
 def _position(subject: Subject) -> int:
@@ -162,7 +163,7 @@ def _position(subject: Subject) -> int:
 
 
 def _sound(subject: Subject, looks: list[Look]) -> str:
-    used, newest = sum(size_of(look.path) for look in looks), next((look.last for look in reversed(looks) if look.last), None)
+    used, newest = sum(size(look.path) for look in looks), next((look.last for look in reversed(looks) if look.last), None)
     rows = max(0, newest.offset - _position(subject)) if newest else 0
     files = f"{len(looks)} segment{'s' if len(looks) > 1 else ''}"
     return f"{files}, {amounts.size(used)} of {amounts.size(subject.settings.journal.max_size)}; the flows have {rows:,} rows to read"

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 
 from gateway.disk import is_full
+from gateway.sqlite_file import length, log_of, size
 
 BOUND = 64 * 2**20
 """Bytes that are read to the end; of what is larger, the head and the newest rows are (unless all is asked for)."""
@@ -27,7 +28,7 @@ def opened(path: Path, *, running: bool) -> Iterator[sqlite3.Connection]:
     Where nothing runs and no write-ahead log is left, nothing but the file itself is touched: SQLite would leave an index file beside it.
     Raises sqlite3.Error where the file is not one of SQLite's.
     """
-    alone = not running and not _length(_log_of(path))
+    alone = not running and not length(log_of(path))
     connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{'&immutable=1' if alone else ''}", uri=True, timeout=2.0)
     try:
         yield connection
@@ -35,30 +36,14 @@ def opened(path: Path, *, running: bool) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def size_of(path: Path) -> int:
-    """Give the bytes of a file and of its write-ahead log; 0 where it has just been deleted."""
-    return _length(path) + _length(_log_of(path))
-
-
-def _log_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}-wal")
-
-
-def _length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # whoever closes a file last takes its log away
-        return 0
-
-
 def damage(path: Path, *, running: bool, full: bool) -> str:
     """Say what is wrong with a file, "" where nothing is found: `PRAGMA quick_check` up to BOUND bytes and for PATIENCE seconds, beyond it the schema."""
-    if path.stat().st_size == 0 and not size_of(path):
+    if path.stat().st_size == 0 and not size(path):
         return "it is empty"
     try:
         with opened(path, running=running) as connection:
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            return _checked(connection, full=full) if full or size_of(path) <= BOUND else ""
+            return _checked(connection, full=full) if full or size(path) <= BOUND else ""
     except (sqlite3.Error, OSError) as error:
         return "" if is_full(error) else str(error)  # SQLite needs a little room to look at a file that is in use
 

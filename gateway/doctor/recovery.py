@@ -8,6 +8,7 @@ from gateway.doctor import amounts
 from gateway.doctor.check import Check
 from gateway.doctor.quick_check import damage
 from gateway.doctor.subject import Subject
+from gateway.sqlite_file import log_of
 
 NAME = "recovery"
 _LATE = 3
@@ -40,5 +41,5 @@ def check_recovery(subject: Subject) -> Iterator[Check]:
 
 def _written(subject: Subject, name: str) -> int:
     """Give when a file or its write-ahead log was last written, in epoch ns."""
-    files = [subject.data / "recovery" / part for part in (name, f"{name}-wal")]
-    return max(path.stat().st_mtime_ns for path in files if path.exists())
+    path = subject.data / "recovery" / name
+    return max(one.stat().st_mtime_ns for one in (path, log_of(path)) if one.exists())

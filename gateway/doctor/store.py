@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
-from gateway.doctor.quick_check import damage, opened, size_of
+from gateway.doctor.quick_check import damage, opened
 from gateway.doctor.subject import Subject
 from gateway.screen import ago
+from gateway.sqlite_file import size
 from gateway.store.schema import StoreAbsentError, StoreError, open_reader
 
 NAME = "store"
@@ -32,7 +33,7 @@ def check_store(subject: Subject) -> Iterator[Check]:
     if wrong := _wrong(subject, path):
         yield Check.complaint(NAME, wrong, _MEND)
         return
-    used = size_of(path)
+    used = size(path)
     if limit and used > limit * _OVER:
         said = f"store {path}: must be at most {amounts.size(limit)} (history.max_size); got {amounts.size(used)}"
         yield Check.complaint(

@@ -28,9 +28,9 @@ from gateway.journal.segment import (
     publish,
     segment_path,
     segments,
-    size,
     sync_log,
 )
+from gateway.sqlite_file import size
 from gateway.store.effects import CommandFact, Derived
 
 log = structlog.get_logger()
@@ -211,8 +211,7 @@ class Journal:
         self.appended_at = monotonic_ns()
         if self._segment is not None and not self._segment.is_there():
             log.warning("the newest journal segment was deleted: beginning another", file=self._segment.path.name)
-            self._segment.close()
-            self._segment = None
+            self._put_down()
         if self._segment is None:
             found = self._open_segment()
             if found and (found.kind, found.count, found.body) == (kind, count, body):

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 from gateway.journal.row import Row
 from gateway.journal.seal import DamagedRowError, unsealed
-from gateway.journal.segment import PAGE, first_offset, log_of, segments
+from gateway.journal.segment import PAGE, first_offset, segments
+from gateway.sqlite_file import log_of
 
 # The file format is SQLite's own (https://www.sqlite.org/fileformat2.html), as far as a table of integers and a blob uses it.
 _LEAF = 0x0D

@@ -10,7 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from time import time_ns
 
-from gateway.journal.segment import files, first_offset, segments, size
+from gateway.journal.segment import first_offset, segments
+from gateway.sqlite_file import files, size
 
 _NOTE = "durable"
 _NOTE_BYTES = 25

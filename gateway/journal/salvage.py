@@ -10,7 +10,8 @@ from pathlib import Path
 
 from gateway.disk import sync
 from gateway.journal.remains import Remains
-from gateway.journal.segment import Segment, files, first_offset, is_damage, log_of, prepare, publish, segments
+from gateway.journal.segment import Segment, first_offset, is_damage, prepare, publish, segments
+from gateway.sqlite_file import files, log_of
 
 _ROWS = 64
 _NO_END = 1 << 62

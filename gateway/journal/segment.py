@@ -12,6 +12,7 @@ from typing import Any, Literal
 from gateway.disk import sync
 from gateway.journal.row import Row
 from gateway.journal.seal import DamagedRowError, sealed, unsealed
+from gateway.sqlite_file import files, length, log_of
 
 Durability = Literal["strict", "batched"]
 
@@ -46,28 +47,6 @@ def first_offset(path: Path) -> int:
     return int(path.stem)
 
 
-def files(path: Path) -> list[Path]:
-    """List what belongs to a segment: the file, its write-ahead log and the index of that; not all of them need exist."""
-    return [path, log_of(path), path.with_name(path.name + "-shm")]
-
-
-def log_of(path: Path) -> Path:
-    """Name the write-ahead log of a segment."""
-    return path.with_name(path.name + "-wal")
-
-
-def size(path: Path) -> int:
-    """Tell the size of a segment and its write-ahead log, in bytes; 0 where it is gone."""
-    return _length(path) + _length(log_of(path))
-
-
-def _length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # whoever closes a segment last takes its log away
-        return 0
-
-
 class Segment:
     """A segment opened for writing or reading.
 
@@ -81,7 +60,7 @@ class Segment:
         if write and not path.exists():
             publish(prepare(path), path)
         self._inode = path.stat().st_ino
-        logged = _length(log_of(path)) > 0
+        logged = length(log_of(path)) > 0
         self._db = _connect(path, "mode=rw" if not untouched else "mode=ro" if logged else "mode=ro&immutable=1")
         if write:
             self._db.execute(f"PRAGMA synchronous={'FULL' if write == 'strict' else 'NORMAL'}")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import structlog
+
+from gateway.disk import replace
 
 log = structlog.get_logger()
 
@@ -64,12 +65,7 @@ class Subscriptions:
         self._write()
 
     def _write(self) -> None:
-        fresh = self._file.with_name(f"{self._file.name}.new")
         try:
-            with fresh.open("wb") as file:
-                file.write(msgspec.json.encode(list(self._held.items())))
-                file.flush()
-                os.fsync(file.fileno())
-            fresh.replace(self._file)
+            replace(self._file, msgspec.json.encode(list(self._held.items())))
         except OSError as error:
             log.warning("what is subscribed to cannot be noted", file=str(self._file), error=error.strerror)

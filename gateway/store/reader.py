@@ -12,6 +12,7 @@ import msgspec
 
 from devices.reading import Address, Value
 from gateway.damage import DamageError
+from gateway.sqlite_file import size
 from gateway.store import causes, dead_letters, totals
 from gateway.store.effects import (
     SHARDS,
@@ -260,10 +261,7 @@ class StoreReader:
         """Give how much the store holds now."""
         sums: dict[str, int] = dict(self._connection.execute("SELECT term, value FROM totals"))
         gone = sums.get(totals.PRUNED, 0) + sums.get(totals.EFFECTS_PRUNED, 0)
-        files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
-        return Size(
-            sums.get(totals.KEPT, 0) + sums.get(totals.EFFECTS, 0) - gone, sum(file.stat().st_size for file in files if file.exists())
-        )
+        return Size(sums.get(totals.KEPT, 0) + sums.get(totals.EFFECTS, 0) - gone, size(self.path))
 
     def dead_letters(
         self,

@@ -12,6 +12,7 @@ from typing import Self
 import msgspec
 
 from gateway.disk import free, sync
+from gateway.sqlite_file import length, log_of
 from gateway.store import blocks, totals
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.effects import (
@@ -116,7 +117,7 @@ class Store:
         self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
         self.commit()
         # A reader that holds an old page lets no checkpoint finish; the WAL itself on the disk is durable enough.
-        sync(Path(f"{self.path}-wal"))
+        sync(log_of(self.path))
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def prune(self, before: int, delivered: Positions | None = None, *, most: int = 20_000) -> int:
@@ -153,9 +154,8 @@ class Store:
 
     def used(self) -> int:
         """Give the bytes that the store needs on the disk: its rows, and its log."""
-        log = Path(f"{self.path}-wal")
         rows = (self._pragma("page_count") - self._pragma("freelist_count")) * self._pragma("page_size")
-        return rows + (log.stat().st_size if log.exists() else 0)
+        return rows + length(log_of(self.path))
 
     def unused(self) -> int:
         """Give the bytes of the file that rows may take without asking the disk, where the file (of an older version) cannot give them back."""

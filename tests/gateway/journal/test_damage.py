@@ -15,8 +15,9 @@ from gateway.journal.reader import JournalReader, first_since, newest_first, new
 from gateway.journal.retention import read_durable, write_durable
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.journal.salvage import mend
-from gateway.journal.segment import PAGE, Segment, files, log_of, segment_path, segments
+from gateway.journal.segment import PAGE, Segment, segment_path, segments
 from gateway.journal.stretch import Stretch
+from gateway.sqlite_file import files, log_of
 
 ROWS, ROWS_A_SEGMENT = 192, 64
 

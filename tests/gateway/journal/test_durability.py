@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from gateway.journal.row import Entry
-from gateway.journal.segment import log_of, segments
+from gateway.journal.segment import segments
+from gateway.sqlite_file import log_of
 
 
 @pytest.fixture

@@ -9,87 +9,13 @@ import struct
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from time import monotonic, time_ns
 
 import paho.mqtt.client as paho
 import pytest
 
 from gateway.broker.embedded import answers, speaks_mqtt5
-from gateway.journal.bell import Bell
-from gateway.journal.journal import Journal, JournalFullError
-from gateway.journal.reader import JournalReader
-from gateway.journal.row import Kind, Shed
-from gateway.link.endpoint import Endpoint
-from gateway.link.link import Link
-from gateway.link.subscriptions import Subscription
-from gateway.settings import Broker
-
-
-class Disk(Journal):
-    """A journal whose disk is full as long as it is told so."""
-
-    full_now = ""
-
-    def _append(self, *row):
-        if self.full_now:
-            raise JournalFullError(self.full_now)
-        return super()._append(*row)
-
-
-class Gateway:
-    """A link on a journal, and what the journal then holds."""
-
-    def __init__(self, directory, url, *, client_id="sluice-here", subscribe=("#",), **settings):
-        directory.mkdir(exist_ok=True)
-        self.directory, self.states = directory, []
-        self.journal = Disk(directory / "0", Bell(directory / "bell"), keep=1 << 60, max_size=1 << 60)
-        self.link = Link(
-            replace(Endpoint.of(Broker(), url), keepalive=settings.pop("keepalive", 30)),
-            self.journal,
-            site="here",
-            client_id=client_id,
-            subscriptions=[Subscription(one) for one in subscribe],
-            state_file=directory / "subscriptions",
-            on_state=self.states.append,
-            **settings,
-        )
-        self.link.start()
-
-    def rows(self):
-        reader = JournalReader(self.directory / "0")
-        rows = []
-        while found := reader.read(100):
-            rows.extend(found)
-        reader.close()
-        return rows
-
-    def entries(self):
-        return [e for r in self.rows() if r.kind == Kind.MESSAGES for e in r.entries()]
-
-    def payloads(self):
-        return [e.payload.decode() for e in self.entries()]
-
-    def sheds(self):
-        return [s for r in self.rows() if r.kind == Kind.SHED for s in r.sheds()]
-
-    def stop(self):
-        if self.link.is_alive():
-            self.link.stop()
-            self.journal.close()
-
-
-@pytest.fixture
-def start(tmp_path):
-    running = []
-
-    def start_(url, *, name="one", **settings):
-        running.append(Gateway(tmp_path / name, url, **settings))
-        return running[-1]
-
-    yield start_
-    for gateway in running:
-        gateway.stop()
+from gateway.journal.row import Shed
 
 
 def publish(broker, topic, *payloads, qos=1):

@@ -9,69 +9,10 @@ import threading
 
 import pytest
 
-from gateway.journal.bell import Bell
-from gateway.journal.journal import Journal
-from gateway.journal.reader import JournalReader
+from faults.rig.authority import Authority
 from gateway.journal.row import Flag, Kind
 from gateway.link.endpoint import Endpoint
-from gateway.link.link import Link
-from gateway.link.subscriptions import Subscription
 from gateway.settings import Broker
-
-
-class Gateway:
-    """A link on a journal, and what the journal then holds."""
-
-    def __init__(self, broker, directory, **settings):
-        self.directory = directory
-        self.bell = Bell(directory / "bell")
-        self.journal = Journal(directory / "0", self.bell, keep=1 << 60, max_size=1 << 60)
-        self.states = []
-        endpoint = settings.pop("endpoint", Endpoint.of(Broker(), broker.url))
-        self.link = Link(
-            endpoint,
-            self.journal,
-            site="here",
-            client_id="sluice-here",
-            subscriptions=[Subscription("#")],
-            state_file=directory / "subscriptions",
-            on_state=self.states.append,
-            **settings,
-        )
-        self.link.start()
-
-    def rows(self):
-        reader = JournalReader(self.directory / "0")
-        rows = []
-        while found := reader.read(100):
-            rows.extend(found)
-        reader.close()
-        return rows
-
-    def entries(self):
-        return [e for r in self.rows() if r.kind == Kind.MESSAGES for e in r.entries()]
-
-    def payloads(self):
-        return [e.payload.decode() for e in self.entries()]
-
-    def stop(self):
-        self.link.stop()
-        self.journal.close()
-        self.bell.close()
-
-
-@pytest.fixture
-def start(tmp_path):
-    running = []
-
-    def start_(broker, **settings):
-        running.append(Gateway(broker, tmp_path, **settings))
-        return running[-1]
-
-    yield start_
-    for gateway in running:
-        if gateway.link.is_alive():
-            gateway.stop()
 
 
 def publish(broker, topic, *payloads, retain=False, qos=1):
@@ -87,7 +28,7 @@ def publish(broker, topic, *payloads, retain=False, qos=1):
 
 def test_link_takes_in_and_turns_live_after_its_marker(mosquitto, start, until):
     """Messages reach the journal; rows after the marker are live; ticks follow in silence; nothing of our own is taken in."""
-    gateway = start(mosquitto)
+    gateway = start(mosquitto.url)
     until(lambda: gateway.journal.live)
     publish(mosquitto, "a/b", "1", "2", "3")
     publish(mosquitto, "sluice/here/status", "not ours to hear")
@@ -100,11 +41,11 @@ def test_link_takes_in_and_turns_live_after_its_marker(mosquitto, start, until):
 
 def test_link_finds_what_came_while_it_was_away_as_backlog(mosquitto, start, until):
     """The broker keeps QoS 1 messages for the session; they come before the marker and are marked as backlog."""
-    first = start(mosquitto)
+    first = start(mosquitto.url)
     until(lambda: first.journal.live)
     first.stop()
     publish(mosquitto, "a/b", *map(str, range(500)))
-    second = start(mosquitto)
+    second = start(mosquitto.url)
     until(lambda: second.journal.live)
     assert second.payloads() == [str(n) for n in range(500)]
     assert not any(r.live for r in second.rows() if r.kind == Kind.MESSAGES)
@@ -115,7 +56,7 @@ def test_link_finds_what_came_while_it_was_away_as_backlog(mosquitto, start, unt
 def test_link_marks_retained_and_oversized_messages(mosquitto, start, until):
     """A retained message is marked; of one beyond the limit only the head is kept."""
     publish(mosquitto, "state/x", "on", retain=True)
-    gateway = start(mosquitto, payload_limit=2000)
+    gateway = start(mosquitto.url, payload_limit=2000)
     until(lambda: gateway.journal.live)
     publish(mosquitto, "big", "y" * 3000)
     until(lambda: len(gateway.entries()) == 2)
@@ -126,7 +67,7 @@ def test_link_marks_retained_and_oversized_messages(mosquitto, start, until):
 
 def test_link_comes_back_after_the_broker_was_killed(mosquitto, start, until):
     """A broker that dies is found again; one that lost its sessions makes a new session, and is subscribed to again."""
-    gateway = start(mosquitto)
+    gateway = start(mosquitto.url)
     until(lambda: gateway.journal.live)
     mosquitto.stop(9)
     until(lambda: "disconnected" in gateway.states)
@@ -146,7 +87,7 @@ def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
         secret = tmp_path / "secret"
         secret.write_text("wrong")
         endpoint = Endpoint.of(Broker(username="someone", password_file=secret), broker.url)
-        gateway = start(broker, endpoint=endpoint)
+        gateway = start(broker.url, endpoint=endpoint)
         until(lambda: gateway.states)
         assert (
             gateway.states[0]
@@ -164,62 +105,26 @@ def test_link_says_who_refuses_it(mosquitto_with, start, until, tmp_path):
 def test_link_over_tls_verifies_the_broker(mosquitto_with, start, until, tmp_path, free_port):
     """With the right CA the link connects over TLS; with another it never does, and says why."""
 
-    def openssl(*words):
-        subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=tmp_path)
-
-    for name in ("ca", "other"):
-        openssl(
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-keyout",
-            f"{name}.key",
-            "-out",
-            f"{name}.pem",
-            "-days",
-            "2",
-            "-subj",
-            f"/CN={name}",
-        )
-    openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", "broker.key", "-out", "broker.csr", "-subj", "/CN=localhost")
-    (tmp_path / "names").write_text("subjectAltName=DNS:localhost")
-    openssl(
-        "x509",
-        "-req",
-        "-in",
-        "broker.csr",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-out",
-        "broker.pem",
-        "-days",
-        "2",
-        "-extfile",
-        "names",
-    )
+    authority = Authority(tmp_path / "tls")
+    authority.sign("broker", name="localhost")
     port = free_port()
 
     def trusting(ca):
         url = f"mqtts://localhost:{port}"
-        return Endpoint.of(Broker(url=url, ca_file=str(tmp_path / f"{ca}.pem")), url)
+        return Endpoint.of(Broker(url=url, ca_file=str(authority.folder / f"{ca}.pem")), url)
 
-    tls = f"listener {port} 127.0.0.1\ncertfile {tmp_path}/broker.pem\nkeyfile {tmp_path}/broker.key"
+    tls = f"listener {port} 127.0.0.1\ncertfile {authority.folder}/broker.pem\nkeyfile {authority.folder}/broker.key"
     with mosquitto_with(tls) as broker:
-        bad = start(broker, endpoint=trusting("other"))
+        bad = start(broker.url, endpoint=trusting("other"))
         until(lambda: bad.states)
         assert "certificate verify failed" in bad.states[0]
         bad.stop()
         url = f"mqtts://127.0.0.1:{port}"
-        other_name = start(broker, endpoint=Endpoint.of(Broker(url=url, ca_file=str(tmp_path / "ca.pem")), url))
+        other_name = start(broker.url, endpoint=Endpoint.of(Broker(url=url, ca_file=str(authority.folder / "ca.pem")), url))
         until(lambda: other_name.states)
         assert "IP address mismatch" in other_name.states[0]
         other_name.stop()
-        good = start(broker, endpoint=trusting("ca"))
+        good = start(broker.url, endpoint=trusting("ca"))
         until(lambda: good.journal.live)
         publish(broker, "a/b", *map(str, range(300)))
         until(lambda: len(good.payloads()) == 300)
@@ -266,7 +171,7 @@ class Proxy:
 def test_link_recognises_a_batch_that_is_delivered_again(mosquitto, start, until):
     """Acknowledgements that never reach the broker make it send everything again with DUP: each is known, and kept once."""
     proxy = Proxy((mosquitto.host, mosquitto.port))
-    gateway = start(mosquitto, endpoint=Endpoint.of(Broker(), proxy.url))
+    gateway = start(mosquitto.url, endpoint=Endpoint.of(Broker(), proxy.url))
     until(lambda: gateway.journal.live)
     proxy.swallow = True
     publish(mosquitto, "a/b", *map(str, range(200)))
