@@ -5,13 +5,16 @@ window over a pane merges it, so the cost of a reading does not grow with length
 
 A reading whose windows have all closed corrects them: they are given again as the next revision, for as long as `corrections` says; older ones
 are late and enter no window. Aggregates that know of time look back beyond the window's start, so a correction may reach later windows too.
+Panes that are kept for corrections alone are kept packed, which takes a third of the memory: most are never looked at again.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+import msgspec
 
 from flows.aggregates import Columns, Point, Span
 from flows.windows.blocks import Merging, forget, forget_before, merged
@@ -20,14 +23,17 @@ from flows.windows.watermark import CLOSED, NEXT, UNSEEN, Watermark
 from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, Group, Place
 
 STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED, FORGOTTEN, BLOCKS = range(4, 12)
-"""Places in a group's state: the panes' starts in order, panes by their start, revisions by window end, ends to give again at the end of this
-row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points of the panes that are forgotten, up to
-when nothing is corrected any more, and panes of a sliding window merged ahead (`flows.windows.blocks`)."""
+"""Places in a group's state: the panes' starts in order, panes by their start, packed where their windows have all closed, revisions by window end,
+ends to give again at the end of this row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points
+of the panes that are forgotten, up to when nothing is corrected any more, and panes of a sliding window merged ahead (`flows.windows.blocks`)."""
 
 READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)
 """Places in a pane: how many readings, the newest evidence, the accumulators, the newest points before the pane, readings since it was folded."""
 
 Pane = list[Any]
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder().decode
 
 
 class TimedWindows(Watermark):
@@ -79,8 +85,8 @@ class TimedWindows(Watermark):
         if group[DIRTY] and end <= self._horizon(group):
             self._settle(group)
         pane = group[PANES].get(start)
-        if pane is None:
-            pane = self._new_pane(group, start)
+        if type(pane) is not list:
+            pane = self._pane(group, start) if pane else self._new_pane(group, start)
         pane[READINGS] += 1
         if evidence > pane[EVIDENCE]:  # noqa: PLR1730 - max() would be a call for every reading
             pane[EVIDENCE] = evidence
@@ -101,9 +107,19 @@ class TimedWindows(Watermark):
         place = bisect_left(starts, start)
         before: list[Point | None] = []
         if self.columns.timed:
-            before = self._after(group[PANES][starts[place - 1]]) if place else list(group[CARRIED])
+            before = self._after(self._pane(group, starts[place - 1])) if place else list(group[CARRIED])
         starts.insert(place, start)
         pane = group[PANES][start] = [0, 0, self.columns.new(), before, 0]
+        return pane
+
+    @staticmethod
+    def _pane(group: Group, start: int) -> Pane:
+        """Give the pane at a start, unpacked."""
+        kept: Pane | bytes = group[PANES][start]
+        if isinstance(kept, list):
+            return kept
+        pane: Pane = _unpack(kept)
+        group[PANES][start] = pane
         return pane
 
     def _after(self, pane: Pane) -> list[Point | None]:
@@ -127,10 +143,10 @@ class TimedWindows(Watermark):
 
     def _carry(self, group: Group, start: int, slot: int, point: Point | None) -> None:
         """Tell later panes, up to the next that has a point of its own, of a new point before them; their windows' results may change with it."""
-        starts, panes = group[STARTS], group[PANES]
+        starts = group[STARTS]
         before = start
         for later in starts[bisect_right(starts, start) :]:
-            pane = panes[later]
+            pane = self._pane(group, later)
             pane[BEFORE][slot] = point
             self._correct_from(group, before, later)
             if self.columns.newest(pane[VALUES])[slot] is not None:
@@ -189,6 +205,7 @@ class TimedWindows(Watermark):
         if self._sliding and self.columns.timed:
             self._fold(group)
         self._forget(group)
+        self._pack(group, dirty)
 
     def _start_of(self, end: int) -> int:
         return end - self._length if self._slide else self._grid.floor(end - 1)
@@ -203,7 +220,7 @@ class TimedWindows(Watermark):
 
     def _result(self, group: Group, end: int, *, corrected: bool) -> Closed:
         starts, start = group[STARTS], self._start_of(end)
-        first = group[PANES][starts[bisect_left(starts, start)]]
+        first = self._pane(group, starts[bisect_left(starts, start)])
         whole = self._merged(group, start, end) if self._sliding else first
         values = self.columns.results(whole[VALUES], Span(start, end), first[BEFORE])
         revision = group[REVISIONS].get(end, 0) + 1
@@ -214,7 +231,7 @@ class TimedWindows(Watermark):
         """Merge the panes of a sliding window, which has at least one. Points that are kept one by one are not kept twice."""
         panes, slide, horizon = group[PANES], self._slide, self._horizon(group)
         keep = (lambda number: (number + 1) * slide <= horizon) if self.columns.timed else (lambda _: True)
-        merging = Merging(lambda number: panes.get(number * slide), self._join, keep)
+        merging = Merging(lambda number: self._pane(group, number * slide) if number * slide in panes else None, self._join, keep)
         whole = merged(group[BLOCKS], start // slide, end // slide, merging)
         assert whole is not None
         return whole
@@ -229,7 +246,7 @@ class TimedWindows(Watermark):
         """Fold panes that nothing can be put into any more while windows still want them."""
         starts, horizon = group[STARTS], self._horizon(group)
         for start in starts[bisect_right(starts, group[FOLDED]) : bisect_right(starts, horizon - self._slide)]:
-            self.columns.fold(group[PANES][start][VALUES], horizon)
+            self.columns.fold(self._pane(group, start)[VALUES], horizon)
             group[FOLDED] = start
 
     def _forget(self, group: Group) -> None:
@@ -241,7 +258,7 @@ class TimedWindows(Watermark):
             old += 1
         if old:
             if self.columns.timed:
-                group[CARRIED] = self._after(panes[starts[old - 1]])
+                group[CARRIED] = self._after(self._pane(group, starts[old - 1]))
             for start in starts[:old]:
                 del panes[start]
             del starts[:old]
@@ -249,3 +266,20 @@ class TimedWindows(Watermark):
                 forget_before(group[BLOCKS], starts[0] // self._slide if starts else 1 << 62)
         while revisions and (end := next(iter(revisions))) <= horizon:
             del revisions[end]
+
+    def _pack(self, group: Group, corrected: Iterable[int]) -> None:
+        """Pack the panes whose windows have all closed: the newest of them, up to one that is packed, and those of windows that were corrected."""
+        starts, panes, closed = group[STARTS], group[PANES], group[CLOSED]
+        at = self._first_open(starts, closed)
+        for place in range(at - 1, -1, -1):
+            if type(panes[starts[place]]) is bytes:
+                break
+            panes[starts[place]] = _pack(panes[starts[place]])
+        for end in corrected:
+            for place in range(bisect_left(starts, self._start_of(end)), min(at, bisect_left(starts, end))):
+                if type(panes[starts[place]]) is not bytes:
+                    panes[starts[place]] = _pack(panes[starts[place]])
+
+    def _first_open(self, starts: list[int], closed: int) -> int:
+        """Find the place of the first pane with a window that is still open."""
+        return bisect_right(starts, closed - self._length) if self._slide else bisect_left(starts, self._grid.floor(closed))
