@@ -5,14 +5,21 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from random import Random
 from time import time
 
 from faults.account import opened
 from faults.fault import fault
+from faults.rig.broker import Broker
+from faults.rig.peak import Peak
 from faults.rig.rig import FLOW, Rig
+from faults.rig.sluice import Sluice
+from faults.rig.waiting import StuckError, until
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
 
@@ -26,11 +33,11 @@ FILES = (
 
 
 @fault(
-    "F25", "files damaged before a start", scaled="150 cases for 500: emptied, cut short, a byte changed, another's content, the log gone"
+    "F25", "files damaged before a start", scaled="500 cases: emptied, cut short, a byte changed, another's content, the log gone, removed"
 )
 def damaged(rig: Rig) -> None:
     """Each case begins from the same folder of a gateway that was killed; what the damage spared must be there afterwards."""
-    cases = round(rig.length(150, 6))
+    cases, side_by_side = round(rig.length(500, 6)), round(rig.length(3, 2))
     sluice = rig.sluice(history=False)
     sluice.start()
     load = rig.publish(rate=rig.length(500, 800), seconds=rig.length(5, 2.5))
@@ -39,37 +46,91 @@ def damaged(rig: Rig) -> None:
     sluice.kill_everything()
     sound = rig.folder / "sound"
     shutil.copytree(rig.data, sound, ignore=shutil.ignore_patterns("bell", "*.bell"))
-    slowest, damages, incomplete = 0.0, 0, 0
-    for case in range(cases):
-        shutil.rmtree(rig.data)
-        shutil.copytree(sound, rig.data)
-        what = _damage(rig.data, Random(case))
-        try:
-            took = sluice.start(within=20)
-        except AssertionError as error:
-            rig.must(False, f"case {case}, {what}: {str(error)[:300]}")
-            if sluice.running():
-                sluice.kill_everything()
-            continue
-        slowest = max(slowest, took)
-        rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, f"case {case}, {what}: everything has been read", 20)
-        ledger = rig.status()["ledger"]
-        rig.must(not ledger["flaws"], f"case {case}, {what}: {ledger['flaws'][:2]}")
-        told = bool(rig.status().get("set_aside")) or ledger.get("set_aside", 0)
-        damages += bool(told)
-        missing = _missing(load.truth, rig.data)
-        incomplete += bool(missing)
-        rig.must(not missing or told, f"case {case}, {what}: {missing} messages are gone without a word")
-        sluice.kill_everything()
+    patients: SimpleQueue[Patient] = SimpleQueue()
+    for number in range(side_by_side):
+        patients.put(Patient(rig, sound, load.truth, number))
+    with ThreadPoolExecutor(side_by_side) as pool:
+        found = list(pool.map(lambda case: _treat(patients, case), range(cases)))
+    for one in found:
+        for bar in one.missed:
+            rig.must(False, bar)
+    slowest, told, lost = max(one.took for one in found), sum(one.told for one in found), sum(one.missing > 0 for one in found)
+    memory = max(patients.get().end() for _ in range(side_by_side))
     rig.note(
-        f"{cases} cases: the slowest start took {slowest:.1f} s; {damages} times something was set aside, {incomplete} times messages with it"
+        f"{cases} cases, {side_by_side} at a time: the slowest start took {slowest:.1f} s, the most memory was {memory / 1e6:.0f} MB;"
+        f" {told} times something was set aside, {lost} times messages with it"
     )
     rig.must(slowest < 20, f"starts within 20 s; took {slowest:.1f} s")
-    shutil.rmtree(rig.data)
-    shutil.copytree(sound, rig.data)
     sluice.start()
     rig.recovered(30)
     rig.account()
+
+
+@dataclass
+class Healed:
+    """What became of one damaged folder: seconds to start, messages that are gone, whether something was said of it, and bars not held."""
+
+    took: float = 0.0
+    missing: int = 0
+    told: bool = False
+    missed: list[str] = field(default_factory=list)
+
+
+def _treat(patients: SimpleQueue[Patient], case: int) -> Healed:
+    patient = patients.get()
+    try:
+        return patient.start(case)
+    finally:
+        patients.put(patient)
+
+
+class Patient:
+    """A gateway with a folder and a broker of its own, damaged and started as often as one likes."""
+
+    def __init__(self, rig: Rig, sound: Path, truth: Path, number: int) -> None:
+        folder = rig.folder / f"patient-{number}"
+        broker = Broker(folder / "broker")
+        broker.start()
+        rig.stack.callback(broker.stop)
+        config = shutil.copytree(rig.config, folder / "config")
+        (config / "gateway.yaml").write_text(json.dumps(rig.settings | {"broker": {"url": broker.url}}))
+        self._sound, self._truth = sound, truth
+        self._sluice = Sluice(config, folder / "data")
+        rig.stack.callback(self._stop)
+        self._peak = Peak(self._sluice.processes)
+
+    def start(self, case: int) -> Healed:
+        """Damage a sound folder, start on it, and look what is there."""
+        data, sluice, healed = self._sluice.data, self._sluice, Healed()
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.copytree(self._sound, data)
+        what = _damage(data, Random(case))
+        try:
+            healed.took = sluice.start(within=20)
+            until(lambda: sluice.status()["ledger"]["pending"] == 0, "everything has been read", 20)
+        except (AssertionError, StuckError) as error:
+            healed.missed.append(f"case {case}, {what}: {str(error)[:300]}")
+            self._stop()
+            return healed
+        status = sluice.status()
+        healed.told = bool(status.get("set_aside") or status["ledger"].get("set_aside", 0))
+        healed.missing = _missing(self._truth, data)
+        if status["ledger"]["flaws"]:
+            healed.missed.append(f"case {case}, {what}: {status['ledger']['flaws'][:2]}")
+        if healed.missing and not healed.told:
+            healed.missed.append(f"case {case}, {what}: {healed.missing} messages are gone without a word")
+        sluice.kill_everything()
+        return healed
+
+    def _stop(self) -> None:
+        if self._sluice.running():
+            self._sluice.kill_everything()
+
+    def end(self) -> int:
+        """End it; gives the most memory that its parts took, in bytes."""
+        self._stop()
+        self._peak.stop()
+        return self._peak.memory
 
 
 def _damage(data: Path, random: Random) -> str:

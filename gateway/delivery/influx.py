@@ -19,6 +19,7 @@ from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.rest import ApiException
 from influxdb_client.service.write_service import WriteService
 
+from gateway.delivery.answers import BriefAnswers
 from gateway.delivery.destination import NotNowError, Refused, Row, Stream
 from gateway.delivery.label_tags import LabelTags, TagMemory
 from gateway.delivery.lines import Lines, UnwritableError
@@ -157,7 +158,7 @@ class Influx:
             status = self._request(body)
         except ApiException as error:
             return self._judge(error)
-        except (urllib3.exceptions.HTTPError, OSError, UnicodeDecodeError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             self._pace(monotonic() - begun, failed=True)
             raise NotNowError(f"{self._target.url}: {_short(str(error))}") from error
         if status != HTTPStatus.NO_CONTENT:  # some other server between us and InfluxDB, such as a login page
@@ -191,6 +192,8 @@ class Influx:
         if self._client is None:
             target, token = self._target, self._read_token()
             self._client = InfluxDBClient(target.url, token, org=target.org, enable_gzip=target.gzip, ssl_ca_cert=target.ca_file)
+            rest = self._client.api_client.rest_client
+            rest.pool_manager = BriefAnswers(rest.pool_manager, target.timeout)  # type: ignore[assignment]  # by its one method
         return self._client
 
     def _disconnect(self) -> None:

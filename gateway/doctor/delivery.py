@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from gateway.delivery.answers import BriefAnswers
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
 from gateway.doctor.deadline import within
@@ -94,7 +95,7 @@ def _write_nothing(influx: InfluxDB) -> int:
     fields = {"org": influx.org, "bucket": influx.bucket}
     with urllib3.PoolManager(timeout=_ANSWER, retries=False, headers=headers) as pool:
         url = f"{influx.url.rstrip('/')}/api/v2/write?{urlencode(fields)}"
-        return pool.request("POST", url, body=b"").status
+        return BriefAnswers(pool, _ANSWER).request("POST", url, body=b"").status
 
 
 def _short(error: Exception) -> str:

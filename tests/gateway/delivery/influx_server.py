@@ -12,6 +12,7 @@ import json
 import re
 import socket
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 from urllib.parse import parse_qs, urlsplit
@@ -142,6 +143,7 @@ class InfluxServer:
         self.largest = 50_000_000
         self.named_from = 1
         self.faults = []
+        self.said = 0
         self.points = {}
         self.arrived = []
         self.requests = []
@@ -195,8 +197,8 @@ class InfluxServer:
             return
         with self._lock:
             fault = self.faults.pop(0) if self.faults else None
-            if fault == "hang":
-                self.requests.append((monotonic(), "hang", 0))
+            if fault in ("hang", "endless", "trickling"):
+                self.requests.append((monotonic(), fault, 0))
             elif isinstance(fault, tuple):
                 status, headers = fault
                 self.reply(request, status, {"code": "told to", "message": f"told to answer {status}"}, headers)
@@ -209,8 +211,20 @@ class InfluxServer:
                 self.requests.append((monotonic(), "cut", lines))
         if fault == "hang":
             self._stopping.wait(30)
+        if fault in ("endless", "trickling"):
+            self.go_on(request, *((b"\xff" * 65_536, 0) if fault == "endless" else (b"x", 0.05)))
         request.close_connection = True
         request.connection.shutdown(socket.SHUT_RDWR)
+
+    def go_on(self, request, piece, pause):
+        """Answer 503 with a body that has no end, until nobody reads it any more."""
+        request.send_response(503)
+        request.send_header("Content-Length", str(10**15))
+        request.end_headers()
+        with suppress(OSError):
+            while not self._stopping.wait(pause):
+                request.wfile.write(piece)
+                self.said += len(piece)
 
     def reply(self, request, status, document, headers, lines=0):
         self.requests.append((monotonic(), status, lines))

@@ -197,6 +197,21 @@ def test_wrong_answers_and_lost_answers_lose_nothing(influx, store, make, to_inf
     assert not influx.faults
 
 
+@pytest.mark.parametrize("answer", ["endless", "trickling"])
+def test_an_answer_without_end_is_not_read_to_the_end(influx, store, make, to_influx, running, drained, answer):
+    influx.faults = [answer, answer]
+    store.write([make.reading(number, value=float(number)) for number in range(1, 11)])
+
+    async def deliver():
+        async with running(to_influx(timeout=0.3)) as delivery:
+            return await drained(delivery)
+
+    state = asyncio.run(deliver())
+    assert taken(influx) == [float(number) for number in range(1, 11)]
+    assert (state.delivered, state.dead) == (10, 0)
+    assert influx.said < 20_000_000  # of which the sockets' buffers hold most
+
+
 def test_a_restart_goes_on_at_the_cursor(influx, store, make, to_influx, running, so, drained):
     """Ended in the middle and started again: no row is missing, and at most one batch came twice."""
     store.write([make.reading(number) for number in range(1, 2_001)])
