@@ -196,14 +196,15 @@ def _say_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
 def _known_to_store(data: Path) -> tuple[int, int]:
     """Give the newest offset, and how many messages there were up to it, that the store knows of.
 
-    A journal that has lost its end, or begins anew, must use no offset again, since readings' ids begin with it, and goes on counting.
+    A journal that has lost its end, or begins anew, must use no offset again, since readings' ids begin with it, and goes on counting. After a
+    rewind the readings are ahead of the progress.
     """
     try:
         with StoreReader(data / "store.db") as reader:
-            progress = reader.progress()
+            progress, newest = reader.progress(), reader.newest().readings >> 20
     except StoreError:
         return 0, 0
-    return (progress.offset, progress.messages) if progress else (0, 0)
+    return (max(progress.offset, newest), progress.messages) if progress else (newest, 0)
 
 
 def main() -> int:
