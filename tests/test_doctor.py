@@ -32,12 +32,26 @@ from gateway.letters.mailbox import MAILBOX, Mailbox
 from gateway.set_aside import SetAside
 from gateway.state_file import write_state
 from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_up
-from gateway.store.effects import Counted, Failed
+from gateway.store.effects import Counted, DeadLettered, Failed
 from gateway.store.reader import StoreReader
 from gateway.store.store import Store
 
 TOPIC = "sluice/site-1/status"
-NAMES = ["config", "ledger", "flows", "journal", "store", "recovery", "books", "set_aside", "disk", "clock", "broker", "session_queue"]
+NAMES = [
+    "config",
+    "ledger",
+    "flows",
+    "series",
+    "journal",
+    "store",
+    "recovery",
+    "books",
+    "set_aside",
+    "disk",
+    "clock",
+    "broker",
+    "session_queue",
+]
 NAMES += ["history", "delivery", "parts"]
 ROWS, BATCH = 130, 8
 CASES = 60
@@ -261,6 +275,18 @@ def test_flow_that_fails_is_told(look, data):
         store.write([Counted("shard-0", "climate", "", "aside", 1)])
     (said,) = complaints(look(now=now + 90_000 * 10**9))
     assert said.startswith("flow climate: takes no more readings")
+
+
+def test_series_that_are_refused_are_told(look, data):
+    """With the topic of the newest, for a day."""
+    now, reason = time_ns(), "device 'b': series 't' is new, and limits.series (2) are known that have not been silent for a day"
+    with Store(data / "store.db") as store:
+        store.write(
+            [DeadLettered(1 << 40, "bomb/a", b"1", reason, "a", now - 10**9), DeadLettered(2 << 40, "bomb/b", b"1", reason, "b", now)]
+        )
+    (said,) = complaints(look())
+    assert said.endswith("2 messages with new series were refused within the last day, 0 s ago for the last time, of bomb/b")
+    assert complaints(look(now=now + 90_000 * 10**9)) == []
 
 
 def test_queue_that_holds_less_than_ten_minutes_is_told(look, data):

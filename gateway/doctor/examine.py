@@ -17,6 +17,7 @@ from gateway.doctor.journal import check_journal
 from gateway.doctor.ledger import check_ledger
 from gateway.doctor.parts import check_parts
 from gateway.doctor.recovery import check_recovery
+from gateway.doctor.series import check_series
 from gateway.doctor.set_aside import check_set_aside
 from gateway.doctor.store import check_store
 from gateway.doctor.subject import Subject
@@ -25,6 +26,7 @@ _CHECKS: dict[str, Callable[[Subject], Iterable[Check]]] = {
     "config": check_config,
     "ledger": check_ledger,
     "flows": check_flows,
+    "series": check_series,
     "journal": check_journal,
     "store": check_store,
     "recovery": check_recovery,
