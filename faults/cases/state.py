@@ -37,7 +37,7 @@ FILES = (
 )
 def damaged(rig: Rig) -> None:
     """Each case begins from the same folder of a gateway that was killed; what the damage spared must be there afterwards."""
-    cases, side_by_side = round(rig.length(500, 6)), round(rig.length(3, 2))
+    cases, side_by_side = round(rig.length(500, 4)), round(rig.length(3, 2))
     sluice = rig.sluice(history=False)
     sluice.start()
     load = rig.publish(rate=rig.length(500, 800), seconds=rig.length(5, 2.5))
