@@ -10,7 +10,7 @@ COLUMNS = (
     *("fault", "what", "sent", "stored", "rejected", "dropped", "buffered", "LOST", "PHANTOM", "EXTRA", "WINDOW DIFF"),
     *("commands", "recovered", "peak memory", "bars"),
 )
-_WIDTHS = (5, 44, 8, 8, 8, 8, 8, 4, 7, 6, 11, 8, 9, 11, 4)
+_WIDTHS = (5, 44, 8, 8, 8, 8, 8, 6, 7, 7, 15, 8, 9, 11, 8)
 
 
 def cells(result: Result) -> list[str]:

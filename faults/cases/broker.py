@@ -47,11 +47,14 @@ def restarted(rig: Rig) -> None:
     broker, sluice = rig.broker(), rig.sluice()
     sluice.start()
     rig.publish(rate=rig.length(500, 800), seconds=rig.length(times * 6.0, 2.5))
+    took = []
     for _ in range(times):
         rig.pause(rig.random.uniform(rig.length(3.5, 0.2), rig.length(5.0, 0.5)))
         broker.stop()
         broker.start()
-        rig.wait(sluice.connected, "the link is up again", 30)
+        before = rig.status()["ledger"]["received"]
+        took.append(rig.wait(partial(_received, rig, before + 50), "messages come in again", 30))
+    rig.note(f"messages came in again after {max(took):.1f} s at most")
     rig.recovered(30)
     found = rig.account()
     rig.must(found.extra <= 1000 * times, f"EXTRA at most what was in flight; got {found.extra}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from time import monotonic
 
-_SETTLED = 5.0
+_SETTLED = 2.0
 """Seconds that a connection must last to count as a success: one that is cut at once, again and again, is none."""
 
 

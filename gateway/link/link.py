@@ -47,8 +47,10 @@ _SHORT, _SHORT_IN_A_ROW, _LONG = 3.0, 3, 60.0
 
 It is so until a connection has lasted for the last of these, or could not be made.
 """
-_AFTER_TAKE_OVER = (30.0, 45.0)
-"""Seconds to stay away from a session that another client has: each visit drives that one out."""
+_AWAY, _LONGEST_AWAY = 5.0, 30.0
+"""Seconds to stay away from a session that another client has, and half as long again at most: each visit drives that one out. Where the broker has
+not said so, a broker that is started again and again looks the same: the first stay is short, and each after it twice as long.
+"""
 _LONGEST = 28.0
 """Seconds between tries at most: a broker that comes back is found within half a minute."""
 _TURN = 1.0
@@ -197,8 +199,10 @@ class Link(threading.Thread):
             self._short += 1
         if self._short >= _SHORT_IN_A_ROW:
             self._say(trouble.taken_over(self._client_id))
-        if self._short >= _SHORT_IN_A_ROW or self._end == trouble.TAKEN_OVER:
-            return random.uniform(*_AFTER_TAKE_OVER)  # noqa: S311  jitter is no secret
+        if self._end == trouble.TAKEN_OVER:
+            return random.uniform(1.0, 1.5) * _LONGEST_AWAY  # noqa: S311  jitter is no secret
+        if self._short >= _SHORT_IN_A_ROW:
+            return random.uniform(1.0, 1.5) * min(_AWAY * 2.0 ** (self._short - _SHORT_IN_A_ROW), _LONGEST_AWAY)  # noqa: S311
         if self._end in {_UNANSWERED, trouble.UNSUPPORTED} and self._session.try_other(refused=self._end == trouble.UNSUPPORTED):
             return 0.0
         return backoff.delay()

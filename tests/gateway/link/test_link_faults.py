@@ -162,7 +162,7 @@ def test_link_takes_in_topics_that_are_not_utf8(hostile, start, until):
 
 
 def test_link_stays_away_from_a_session_that_another_client_has(mosquitto, start, until):
-    """Of two gateways with one name one gives way, for half a minute, and the other stays undisturbed."""
+    """Of two gateways with one name one gives way, for longer each time, and the other stays undisturbed."""
     one = start(mosquitto.url)
     until(lambda: one.journal.live)
     two = start(mosquitto.url, name="two")
