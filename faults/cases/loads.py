@@ -90,8 +90,9 @@ def names_without_number(rig: Rig) -> None:
 
 def _slow(rig: Rig) -> None:
     """Start a gateway whose flows have much to do for each message of a load, and little for an alarm."""
+    more = FLOW.partition("trigger:")[0].replace("length: 1s", "length: 1m")  # much to take in, little to say
     for number in range(round(rig.length(40, 8))):
-        (rig.config / "flows" / f"more-{number}.yaml").write_text(FLOW.partition("trigger:")[0].replace("summary", f"more-{number}"))
+        (rig.config / "flows" / f"more-{number}.yaml").write_text(more.replace("summary", f"more-{number}"))
     (rig.config / "flows" / "smoke-alarm.yaml").write_text(ALARM)
     (rig.config / "devices" / "siren.yaml").write_text(SIREN)
     rig.sluice(history=False).start()
