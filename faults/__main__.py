@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import subprocess
 import sys
 import tempfile
 import traceback
 from pathlib import Path
-from shutil import rmtree
 
 from faults.fault import Fault, SkipError, faults
 from faults.rig.rig import Result, Rig
@@ -28,10 +29,18 @@ def run(fault: Fault, *, full: bool, seed: int, keep: bool = False) -> Result:
         rig.result.missed.append(f"{type(error).__name__}: {error}")
         traceback.print_exc(file=sys.stderr)
     if not keep and not rig.result.missed:
-        rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
     elif rig.result.missed or keep:
         sys.stderr.write(f"{fault.number}: its files are in {folder}\n")
+    rig.result.commit = _commit()
     return rig.result
+
+
+def _commit() -> str:
+    """Give the commit that runs, "" outside of Git."""
+    words = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False) if shutil.which("git") else None
+    return done.stdout.strip() if done else ""
 
 
 def main() -> int:

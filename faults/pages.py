@@ -39,7 +39,10 @@ def _made(found: list[Result]) -> str:
     for one in found:
         scaled = known[one.number].scaled if one.number in known else ""
         said = [*one.notes, *(f"**missed**: {bar}" for bar in one.missed), *([f"not run: {one.skipped}"] if one.skipped else [])]
-        lines.append(f"| {one.number} | {scaled or 'as written'}; {one.seconds:.0f} s in all | {'<br>'.join(said).replace('|', '/')} |")
+        when = f", commit {one.commit}" if one.commit else ""
+        lines.append(
+            f"| {one.number} | {scaled or 'as written'}; {one.seconds:.0f} s in all{when} | {'<br>'.join(said).replace('|', '/')} |"
+        )
     return "\n".join(lines)
 
 

@@ -41,7 +41,10 @@ NUMBERED = "devices: [d?-*]\nsequence: seq\n"
 
 @dataclass
 class Result:
-    """What a fault came to: the account, seconds until all was well again, and the most memory (bytes) and files; `missed` are bars not held."""
+    """What a fault came to: the account, seconds until all was well again, and the most memory (bytes) and files; `missed` are bars not held.
+
+    `commit` is that of the working tree, where it is one of Git's.
+    """
 
     number: str
     about: str
@@ -53,6 +56,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     skipped: str = ""
+    commit: str = ""
 
     def document(self) -> dict[str, Any]:
         return asdict(self)

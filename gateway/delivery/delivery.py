@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from time import monotonic, time_ns
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -27,6 +27,9 @@ LONGEST_BODY = 65_536
 
 DISK = 0.5
 """Seconds between two tries on a full disk."""
+
+_GRACE = 1.0
+"""Seconds that the end waits for the answer to the batch under way."""
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ class Delivery:
 
     The cursor moves when the destination has taken a batch, so a crash in between sends that batch again. A refused row is kept in the
     cursor file with the reason, and the others go on. Reading the store is done in a thread. While the disk takes nothing, delivery waits
-    where it is: no row is passed over, and none is sent again for it.
+    where it is: no row is passed over, and none is sent again for it. When cancelled, it waits up to a second for the answer that is under way.
     """
 
     def __init__(
@@ -119,15 +122,29 @@ class Delivery:
         batch = await self._disk(lambda: self._read(stream))
         if not batch.mark:
             return False
+        await self._to_its_end(self._deliver(batch))
+        if self._failures:
+            log.info("delivery goes on", destination=self.name, after_failures=self._failures)
+            self._failures, self._error = 0, ""
+        return batch.full
+
+    async def _deliver(self, batch: _Batch) -> None:
         refused: list[Refused] = []
         if batch.rows:
             self._sent = monotonic()
             refused = await self._destination.send(batch.rows)
         await self._disk(lambda: self._advance(batch, refused))
-        if self._failures:
-            log.info("delivery goes on", destination=self.name, after_failures=self._failures)
-            self._failures, self._error = 0, ""
-        return batch.full
+
+    async def _to_its_end(self, delivering: Coroutine[Any, Any, None]) -> None:
+        """Deliver; when cancelled, wait a moment for the answer that is under way, so that the next start need not send the batch again."""
+        task = asyncio.ensure_future(delivering)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task], timeout=_GRACE)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            raise
 
     async def _wait_out(self, failure: NotNowError) -> None:
         self._failures += 1

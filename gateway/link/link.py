@@ -36,7 +36,7 @@ _SHORT, _SHORT_IN_A_ROW, _LONG = 3.0, 3, 60.0
 
 It is so until a connection has lasted for the last of these, or could not be made.
 """
-_AWAY, _LONGEST_AWAY = 5.0, 30.0
+_AWAY, _LONGEST_AWAY = 10.0, 30.0
 """Seconds to stay away from a session that another client has, and half as long again at most: each visit drives that one out. Where the broker has
 not said so, a broker that is started again and again looks the same: the first stay is short, and each after it twice as long.
 """

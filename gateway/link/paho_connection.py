@@ -33,7 +33,7 @@ class PahoConnection:
     def __init__(self, endpoint: Endpoint, hello: Hello, listener: Listener, *, mqtt5: bool) -> None:
         """Connect to nothing yet; raises AccessError where a password or certificate cannot be read."""
         self._endpoint, self._hello, self._listener, self._mqtt5 = endpoint, hello, listener, mqtt5
-        self._client = client = _Client(endpoint, hello.client_id, mqtt5=mqtt5)
+        self._client = client = _Client(endpoint, hello, mqtt5=mqtt5)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = client.on_unsubscribe = self._on_answer
@@ -142,12 +142,15 @@ class PahoConnection:
 
 
 class _Client(Client):
-    """Paho's client, which lays each message into `taken`."""
+    """Paho's client, which lays each message into `taken`.
 
-    def __init__(self, endpoint: Endpoint, client_id: str, *, mqtt5: bool) -> None:
+    Before MQTT 5 a broker cannot be told how long a packet may be: of one that is longer, only so much is kept as would have been allowed.
+    """
+
+    def __init__(self, endpoint: Endpoint, hello: Hello, *, mqtt5: bool) -> None:
         super().__init__(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id,
+            client_id=hello.client_id,
             clean_session=None if mqtt5 else False,
             protocol=MQTTProtocolVersion.MQTTv5 if mqtt5 else MQTTProtocolVersion.MQTTv311,
             transport=endpoint.transport,
@@ -162,6 +165,7 @@ class _Client(Client):
             self.username_pw_set(endpoint.access.username, endpoint.password())
         self.on_socket_open = _send_at_once
         self.taken: list[Entry] = []
+        self._longest = hello.longest_packet
         self._read = memoryview(b"")
 
     def pending(self) -> bool:
@@ -201,6 +205,7 @@ class _Client(Client):
 
     def _sock_recv(self, bufsize: int) -> bytes:
         """Read ahead: paho asks for the head of each packet byte by byte."""
+        del self._in_packet["packet"][self._longest :]
         if not self._read:
             self._read = memoryview(super()._sock_recv(max(bufsize, _READ_AT_ONCE)))
         found, self._read = self._read[:bufsize], self._read[bufsize:]

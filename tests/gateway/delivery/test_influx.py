@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from email.utils import formatdate
 from time import monotonic, time
 
@@ -311,6 +312,31 @@ def test_stopping_waits_for_no_answer(influx, store, make, to_influx, running, s
 
     start = asyncio.run(deliver())
     assert monotonic() - start < 2.0
+
+
+def test_stopping_takes_note_of_the_answer_under_way(influx, store, make, to_influx, running, so, drained):
+    """What is answered within a moment of the end is not sent again at the next start."""
+    store.write([make.reading(number) for number in range(1, 101)])
+    asked, answer, judge = threading.Event(), threading.Event(), influx.judge
+
+    def judge_late(request, body):
+        asked.set()
+        answer.wait(10)
+        return judge(request, body)
+
+    async def stop_in_the_middle():
+        async with running(to_influx()):
+            await so(asked.is_set)
+            asyncio.get_running_loop().call_later(0.1, answer.set)
+
+    async def start_again():
+        async with running(to_influx()) as delivery:
+            return await drained(delivery)
+
+    influx.judge = judge_late
+    asyncio.run(stop_in_the_middle())
+    assert asyncio.run(start_again()).delivered == 100
+    assert len(influx.requests) == 1
 
 
 def test_sums_add_up_through_everything(influx, store, make, to_influx, running, drained):
