@@ -207,7 +207,7 @@ class _Client(Client):
         """Read ahead: paho asks for the head of each packet byte by byte."""
         del self._in_packet["packet"][self._longest :]
         if not self._read:
-            self._read = memoryview(super()._sock_recv(max(bufsize, _READ_AT_ONCE)))
+            self._read = memoryview(super()._sock_recv(_READ_AT_ONCE))
         found, self._read = self._read[:bufsize], self._read[bufsize:]
         return bytes(found)
 
