@@ -101,7 +101,7 @@ def _too_many_requests(rig: Rig, *, seconds: float) -> None:
 def _poison(rig: Rig) -> None:
     """One point that the server never takes goes aside alone."""
     front = rig.front()
-    front.wrong = Wrong(400, poison=lambda line: "device=poison" in line)
+    front.wrong = Wrong(400, poison=lambda line: line.startswith("temperature") and "device=poison" in line)
     with rig.voice() as voice:
         voice.say_all(
             [("plant/poison", '{"temperature": 21.5}'), *((f"plant/good-{n}", '{"temperature": 21.5}') for n in range(_good(rig)))]
@@ -121,6 +121,7 @@ def _good(rig: Rig) -> int:
 def _wrong_token(rig: Rig) -> None:
     front = rig.front()
     front.wrong = Wrong(401, body='{"code": "unauthorized", "message": "unauthorized access"}')
+    rig.publish(rate=200, seconds=rig.length(8, 1))
     rig.wait(lambda: deliveries(rig.data)["influxdb"]["alarm"], "401 is an alarm", 30)
     dead = deliveries(rig.data)["influxdb"]["dead"]
     rig.pause(rig.length(5, 0.5))
