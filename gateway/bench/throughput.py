@@ -27,8 +27,9 @@ _QUIET = 5.0
 
 @dataclass
 class Sustained:
-    """A rate (messages/s) at which everything that was sent came all the way. `cpu` is µs a message by process, `written` bytes a message,
-    `memory` bytes.
+    """A rate (messages/s) at which everything that was sent came all the way, `lag` seconds after it was sent at the end.
+
+    By process: `cpu` in µs a message, `written` in bytes a message, `memory` in bytes.
     """
 
     qos: int
@@ -124,16 +125,8 @@ def _held(stand: Stand, *, qos: int, seconds: float, devices: int, rate: float) 
     spent = {name: one.since(before[name]) for name, one in after.items() if name in before}
     cpu = {name: round(one.cpu / sent * 1e6, 2) for name, one in spent.items()}
     written = {name: round(one.written / sent, 1) for name, one in spent.items()}
-    return Sustained(
-        qos,
-        round(sent / float(came["seconds"])),
-        sent,
-        sent - (received - began_with),
-        round(lag, 2),
-        cpu,
-        written,
-        memories(stand.processes()),
-    )
+    lost, memory = sent - (received - began_with), memories(stand.processes())
+    return Sustained(qos, round(sent / float(came["seconds"])), sent, lost, round(lag, 2), cpu, written, memory)
 
 
 def _settled(stand: Stand, wanted: int) -> tuple[float, int]:
