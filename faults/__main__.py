@@ -61,15 +61,15 @@ def main() -> int:
         for said in [*result.notes, *(f"MISSED: {bar}" for bar in result.missed)]:
             sys.stdout.write(f"       {said}\n")
         sys.stdout.flush()
-    if options.results:
-        _keep(options.results, results)
+        if options.results:
+            _keep(options.results, result)
     return 1 if any(result.missed for result in results) else 0
 
 
-def _keep(path: Path, results: list[Result]) -> None:
-    """Put the results among those that are kept, each fault in the place of what it came to before."""
+def _keep(path: Path, result: Result) -> None:
+    """Put a result among those that are kept, in the place of what the fault came to before."""
     kept = json.loads(path.read_text()) if path.exists() else {}
-    kept |= {result.number: result.document() for result in results}
+    kept[result.number] = result.document()
     path.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
 
 

@@ -99,12 +99,24 @@ class Flows:
         self._make_recovery()
         store = Store(self._data / "store.db", raw=self._settings.history.raw, beat=self._heartbeat.beat)
         try:
+            upkeep = self._upkeep()
+            self._find_room(store, upkeep)
             self._beginning = Beginning(self._journal, self._recovery, store)
-            run_main(self._graph(loaded, store, self._beginning), epoch_interval=every, recovery_config=RecoveryConfig(self._recovery))
+            run_main(
+                self._graph(loaded, store, upkeep, self._beginning), epoch_interval=every, recovery_config=RecoveryConfig(self._recovery)
+            )
         finally:
             store.abandon()
 
-    def _graph(self, loaded: Loaded, store: Store, beginning: Beginning) -> Dataflow:
+    def _find_room(self, store: Store, upkeep: Upkeep) -> None:
+        """Have room to begin with, though the store must give something up for it. Raises OSError (ENOSPC) where there is none."""
+        try:
+            upkeep.room.check_beginning()
+        except OSError:
+            upkeep.shedding.relieve(store)
+            upkeep.room.check_beginning()
+
+    def _graph(self, loaded: Loaded, store: Store, upkeep: Upkeep, beginning: Beginning) -> Dataflow:
         settings = self._settings
         retained = [(s.topic, s.retained) for s in settings.broker.subscribe]
 
@@ -126,7 +138,7 @@ class Flows:
                 heartbeat=self._heartbeat,
             ),
             from_snapshot(partial(Shard, loaded.flows)),
-            StoreSink(store, self._bells[1], self._upkeep()),
+            StoreSink(store, self._bells[1], upkeep),
         )
 
     def _upkeep(self) -> Upkeep:

@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import structlog
 
+from gateway.disk import free
 from gateway.journal.bell import Bell
 from gateway.journal.log_sync import LogSync
 from gateway.journal.reader import newest_row
@@ -30,7 +31,7 @@ from gateway.journal.segment import (
     segments,
     sync_log,
 )
-from gateway.sqlite_file import size
+from gateway.sqlite_file import length, log_of, size
 from gateway.store.effects import CommandFact, Derived
 
 log = structlog.get_logger()
@@ -191,7 +192,7 @@ class Journal:
         self._overfull = f"journal: what the flows have not read must be less than {limit}; got {size:,}" if over else ""
 
     def _write(self, kind: Kind, body: bytes, count: int) -> None:
-        """Write one row, on a full disk in place of segments that the flows have read, and behind a damaged segment in a new one."""
+        """Write one row, on a full disk in place of the log or of segments that the flows have read, and behind a damaged segment in a new one."""
         left = False
         while True:
             try:
@@ -201,7 +202,7 @@ class Journal:
             except (OSError, sqlite3.DatabaseError) as error:
                 if is_damage(error) and not left:
                     left = self._leave_damaged(error)
-                elif not (has_no_room(error) and drop_oldest(self.directory)):
+                elif not (has_no_room(error) and (self._shorten_log() or drop_oldest(self.directory))):
                     self._give_up(error)
             else:
                 self._unwritable = ""
@@ -259,9 +260,14 @@ class Journal:
             self._segment.close()
             self._segment = None
 
+    def _shorten_log(self) -> bool:
+        return self._segment is not None and self._segment.shorten_log()
+
     def _look(self) -> None:
         """Begin another segment if it is time for one. Where the disk does not allow it, this one goes on."""
         try:
+            if self._segment and length(log_of(self._segment.path)) > free(self.directory):
+                self._shorten_log()  # while there still is room to
             self._rotate_if_due()
             self._look_at_size()
         except (OSError, sqlite3.Error) as error:

@@ -20,6 +20,8 @@ PAGE = 4096
 """Bytes of a page; the same in every segment, so that one without its header can be read."""
 _PAGES_BETWEEN_CHECKPOINTS = 16_384
 """64 MB: a checkpoint holds everything up for tens of ms, so at SQLite's 1,000 pages each hundredth message would wait for one."""
+_PATIENCE, _READERS_AT_MOST = 10_000, 100
+"""ms that a lock is waited for, and one that only readers hold who are in the way of a shorter log."""
 _NEWEST = 2**63 - 1
 _DAMAGES = frozenset((sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS))
 """Of the errors of operation: a table that is not there (SQLITE_ERROR), and what cannot be read."""
@@ -80,6 +82,21 @@ class Segment:
     def sync(self) -> None:
         """Make every row so far durable, also those that `batched` has not made so yet. OSError where the disk cannot."""
         sync_log(self.path)
+
+    def shorten_log(self) -> bool:
+        """Bring the write-ahead log into the file, and give its room back to the disk; tell whether it is shorter now.
+
+        It holds a page again for each row that went into it, so that it is many times larger than what it brings.
+        """
+        before = length(log_of(self.path))
+        self._db.execute(f"PRAGMA busy_timeout={_READERS_AT_MOST}")
+        try:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        except sqlite3.OperationalError:  # there is no room for that, or a reader in the way
+            return False
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={_PATIENCE}")
+        return length(log_of(self.path)) < before
 
     def after(self, offset: int, limit: int) -> list[Row]:
         """Read up to `limit` rows behind `offset`, in order; none where there is none."""
@@ -189,7 +206,8 @@ def sync_log(path: Path) -> None:
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=10)
+    db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None, check_same_thread=False)
+    db.execute(f"PRAGMA busy_timeout={_PATIENCE}")
     db.text_factory = bytes  # a damaged column may be a text of any bytes
     return db
 

@@ -66,6 +66,14 @@ def test_full_disk_takes_nothing_and_loses_nothing(small_disk, opened, read):
     assert payloads(read(small_disk / "0")) == [*taken, b"room"]
 
 
+def test_log_is_brought_in_before_it_fills_the_disk(small_disk, opened, read):
+    """Each row of one message writes its page again: the log would be many times larger than what it brings, and than the disk."""
+    journal = opened(small_disk / "0")
+    for number in range(3_000):
+        journal.append_messages([Entry("t", b"%d" % number)])
+    assert payloads(read(small_disk / "0")) == [b"%d" % number for number in range(3_000)]
+
+
 def test_full_disk_is_given_what_the_flows_have_read(small_disk, opened, read):
     """The journal drops segments that the flows do not need before it takes nothing, and none that they need."""
     journal = opened(small_disk / "0", max_size=16 * 300 * KB)
