@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.backtest import backtest
+from gateway.cli.bench import bench
 from gateway.cli.check import check
 from gateway.cli.decode import decode
 from gateway.cli.devices import devices, history, send
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (up, check, decode, init, status, doctor, devices, history, send, simulate, backtest, why, truth):
+for _command in (up, check, decode, init, status, doctor, devices, history, send, simulate, backtest, why, truth, bench):
     app.command()(_command)
 app.add_typer(dead_letters, name="dead-letters")
 app.add_typer(schema, name="schema")

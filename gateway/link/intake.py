@@ -99,33 +99,35 @@ class Intake:
         self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], False
         self._journal.live = False
 
-    def take(self, topic: str, payload: bytes, packet_id: int, flags: int) -> None:
-        """Take a message in, or shed it."""
-        if packet_id and flags & Flag.DUP and self._redelivery.is_repeat(packet_id, topic, payload):
-            self._batch.append(Entry(topic, b"", packet_id, flags | Flag.REPEATED))
-        elif reason := self._too_much(topic, packet_id, flags):
-            self.shedding.shed(topic, reason)
-            if packet_id:
-                self._shed.append(packet_id)
-        else:
-            self._hold(topic, payload, packet_id, flags)
+    def take(self, entries: list[Entry]) -> None:
+        """Take messages in, or shed them."""
+        limited = self._quota or self._refused or self._overload.overloaded
+        for entry in entries:
+            if entry.flags & Flag.DUP and entry.packet_id and self._redelivery.is_repeat(entry):
+                self._batch.append(Entry(entry.topic, b"", entry.packet_id, entry.flags | Flag.REPEATED))
+            elif limited and (reason := self._too_much(entry)):
+                self.shedding.shed(entry.topic, reason)
+                if entry.packet_id:
+                    self._shed.append(entry.packet_id)
+            else:
+                self._hold(entry)
 
-    def _too_much(self, topic: str, packet_id: int, flags: int) -> str:
+    def _too_much(self, entry: Entry) -> str:
         """Say why a message is shed; empty where it is not."""
         now, live = monotonic(), self._journal.live or self._marked
-        if self._quota and live and not flags & Flag.RETAINED and not self._quota.allows(topic, now=now):
+        if self._quota and live and not entry.flags & Flag.RETAINED and not self._quota.allows(entry.topic, now=now):
             return "limits.rate"
-        if not self._overload.allows(topic, qos=min(packet_id, 1), now=now):
+        if not self._overload.allows(entry.topic, qos=min(entry.packet_id, 1), now=now):
             return "limits.lag"
-        return _NO_ROOM if self._refused and not packet_id else ""
+        return _NO_ROOM if self._refused and not entry.packet_id else ""
 
-    def _hold(self, topic: str, payload: bytes, packet_id: int, flags: int) -> None:
-        if packet_id:
-            self._redelivery.expect(packet_id, topic, payload)
-        if len(payload) > self._payload_limit:
-            payload, flags = payload[:_OVERSIZE_KEPT], flags | Flag.OVERSIZE
-        self._batch.append(Entry(topic, payload, packet_id, flags))
-        self._bytes += len(payload)
+    def _hold(self, entry: Entry) -> None:
+        if entry.packet_id:
+            self._redelivery.expect(entry)
+        if len(entry.payload) > self._payload_limit:
+            entry = Entry(entry.topic, entry.payload[:_OVERSIZE_KEPT], entry.packet_id, entry.flags | Flag.OVERSIZE)
+        self._batch.append(entry)
+        self._bytes += len(entry.payload)
 
     def commit(self) -> list[int]:
         """Put what is held into the journal as far as that goes now; give the packet ids that may be acknowledged."""

@@ -13,30 +13,19 @@ from pathlib import Path
 from time import monotonic, time_ns
 from typing import Any
 
-import msgspec
 import structlog
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags
-from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.events.channel import level
-from gateway.events.event import source
-from gateway.events.marker import CHANNEL as MARKER
-from gateway.events.marker import Marker, MarkerEvent
-from gateway.events.status import CHANNEL as STATUS
-from gateway.events.status import Status, StatusEvent
 from gateway.journal.journal import Journal, JournalFullError
-from gateway.journal.row import Flag
+from gateway.journal.row import Entry
 from gateway.link import trouble
 from gateway.link.backoff import Backoff
-from gateway.link.connection import Connection
+from gateway.link.connection import NOT_MQTT, SILENT, Connection
 from gateway.link.endpoint import Endpoint
 from gateway.link.intake import BATCH, Intake
 from gateway.link.overload import Overload
 from gateway.link.session import Session
 from gateway.link.subscriptions import Subscription, Subscriptions
+from gateway.link.words import Words
 
 log = structlog.get_logger()
 
@@ -100,11 +89,8 @@ class Link(threading.Thread):
         self._endpoint = endpoint
         self._journal = journal
         self._client_id = client_id
-        self._own = f"sluice/{level(site)}/"
-        self._source = source(site)
-        self._status_topic = STATUS.topic(site=site)
-        self._marker_topic = MARKER.topic(site=site, client=client_id)
-        self._subscriptions = Subscriptions([*subscriptions, Subscription(self._marker_topic)], state_file)
+        self._words = Words(site, client_id)
+        self._subscriptions = Subscriptions([*subscriptions, Subscription(self._words.marker_topic)], state_file)
         self._linger = linger / 1e9
         self._on_state = on_state
         self._session = Session(expiry=expiry, longest_packet=longest_packet, mqtt5=mqtt5)
@@ -117,9 +103,9 @@ class Link(threading.Thread):
         self._state = ""
         self._holding = False
         self._markers: list[bytes] = []
-        self._asked_at, self._asked_for = 0.0, 0
+        self._asked_at = 0.0
         self._short = 0
-        self._asked: dict[int, Callable[[Sequence[ReasonCode]], None]] = {}
+        self._asked: dict[int, Callable[[Sequence[str]], None]] = {}
         self._sent: dict[int, str] = {}
         self._progress: tuple[int, int] | None = None
         self._wanted = threading.Event()
@@ -147,7 +133,7 @@ class Link(threading.Thread):
 
     def speaks_mqtt5(self) -> bool:
         """Tell whether the broker is spoken to in MQTT 5: until it has answered, whether that will be tried."""
-        return self._session.protocol == MQTTProtocolVersion.MQTTv5
+        return self._session.mqtt5
 
     def note_progress(self, messages: int, at: int) -> None:
         """Say how far the flows have read: so many of the journal's messages, ever, and up to a row that was received at `at` (epoch ns)."""
@@ -176,8 +162,8 @@ class Link(threading.Thread):
         """Have one connection, from its beginning to its end."""
         self._connection, self._trouble, self._complaint, self._end = 0, "", "", _NEVER_OPEN
         try:
-            with closing(Connection(self._endpoint, self._client_id, self._session.protocol, self._on_message)) as self._client:
-                self._connect(self._client)
+            with closing(self._made()) as self._client:
+                self._client.connect()
                 self._end = _UNANSWERED
                 backoff.connected()
                 self._pump()
@@ -207,17 +193,17 @@ class Link(threading.Thread):
             return 0.0
         return backoff.delay()
 
-    def _connect(self, client: Connection) -> None:
-        client.will_set(self._status_topic, self._status(running=False), qos=1, retain=True)
-        client.on_connect = self._on_connect
-        client.on_disconnect = self._on_disconnect
-        client.on_subscribe = client.on_unsubscribe = self._on_answer
-        client.on_publish = self._on_publish
-        to, properties = self._endpoint, self._session.properties()
-        if properties is None:
-            client.connect(to.host, to.port, keepalive=to.keepalive)
-        else:
-            client.connect(to.host, to.port, keepalive=to.keepalive, clean_start=False, properties=properties)
+    def _made(self) -> Connection:
+        """Make the connection to come: the fast one where it is MQTT 5 over TCP. The will is the last word on it."""
+        last = self._words.status_topic, self._words.status(self._journal.connection + 1, running=False)
+        hello, mqtt5 = self._session.hello(self._client_id, last), self._session.mqtt5
+        if mqtt5 and self._endpoint.transport == "tcp":
+            from gateway.link.mqtt5_connection import Mqtt5Connection  # noqa: PLC0415  each is loaded where it is needed
+
+            return Mqtt5Connection(self._endpoint, hello, self)
+        from gateway.link.paho_connection import PahoConnection  # noqa: PLC0415
+
+        return PahoConnection(self._endpoint, hello, self, mqtt5=mqtt5)
 
     def _sleep(self, seconds: float) -> None:
         """Wait before the next try; time goes on in the journal meanwhile, though it counts for nothing there (it is not live)."""
@@ -239,8 +225,7 @@ class Link(threading.Thread):
             self._wait(sock)
             self._commit()
             self._look()
-            if self._client.loop_misc() != MQTTErrorCode.MQTT_ERR_SUCCESS:
-                return
+            self._client.turn()
             self._tick_if_due()
             if not self._connection and monotonic() > answer_by:
                 self._trouble = trouble.silent(self._endpoint)
@@ -256,12 +241,12 @@ class Link(threading.Thread):
             return
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
-        poll.register(sock, (0 if self._intake.full else select.POLLIN) | (select.POLLOUT if self._client.want_write() else 0))
+        poll.register(sock, (0 if self._intake.full else select.POLLIN) | (select.POLLOUT if self._client.wants_write() else 0))
         turn = _TURN / 2 if self._intake.blocked else _TURN
         found = dict(poll.poll(min(turn, self._intake.until_tick(self.tick_every)) * 1000))
         ready = found.get(sock.fileno(), 0)
         if ready & select.POLLOUT:
-            self._client.loop_write()
+            self._client.write()
         if ready & ~select.POLLOUT:
             self._take_in()
 
@@ -271,7 +256,7 @@ class Link(threading.Thread):
         for _ in range(BATCH):
             if (sock := self._client.socket()) is None or self._intake.full or (self._intake.due and not self._intake.blocked):
                 return
-            self._client.loop_read()
+            self._take(self._client.read())
             if self._client.socket() is not sock:
                 return
             wait = max(0.0, give_up - monotonic()) if give_up and self._intake else 0.0
@@ -314,44 +299,51 @@ class Link(threading.Thread):
     def _say_goodbye(self) -> None:
         self._commit()
         if self._connection:
-            self._client.publish(self._status_topic, self._status(running=False), qos=0, retain=True)
+            self._client.publish(self._words.status_topic, self._words.status(self._connection, running=False), qos=0, retain=True)
             self._flush(_LAST_WORDS)
             self._client.disconnect()
             self._flush(_LAST_WORDS)
 
     def _flush(self, within: float) -> None:
         give_up = monotonic() + within
-        while (sock := self._client.socket()) is not None and self._client.want_write() and monotonic() < give_up:
+        while (sock := self._client.socket()) is not None and self._client.wants_write() and monotonic() < give_up:
             _ready(sock, 0.05, select.POLLOUT)
-            self._client.loop_write()
+            self._client.write()
 
-    def _status(self, *, running: bool) -> bytes:
-        """Give the word on a connection, or the last will on the one to come."""
-        connection = self._connection or self._journal.connection + 1
-        what = f"status/{connection}/{'up' if running else 'down'}"
-        return msgspec.json.encode(StatusEvent(id=what, source=self._source, data=Status(running=running)))
+    def _take(self, entries: list[Entry]) -> None:
+        """Take messages in, but for our own."""
+        if entries and not self._connection:
+            raise ValueError("a message came before the answer to our CONNECT")
+        own, begin = self._words.own, 0
+        for place, entry in enumerate(entries):
+            if entry.topic.startswith(own):
+                self._intake.take(entries[begin:place])
+                begin = place + 1
+                if entry.topic == self._words.marker_topic and entry.payload in self._markers:
+                    self._markers.clear()
+                    self._intake.mark()
+                self._intake.acknowledge(entry.packet_id)
+        self._intake.take(entries[begin:] if begin else entries)
 
-    def _marker(self) -> bytes:
-        connection, name = self._connection, f"marker/{self._connection}/{self._asked_for}"
-        return msgspec.json.encode(MarkerEvent(id=name, source=self._source, data=Marker(connection=connection)))
+    # -- what is heard of the connection, on the same thread
 
-    # -- what paho calls, on the same thread
+    def on_refused(self, reason: str) -> None:
+        """Take note that the broker has not let us in."""
+        self._end = reason
+        self._trouble = trouble.refused(self._endpoint, reason)
+        self._client.close()
 
-    def _on_connect(self, client: Client, _data: object, flags: ConnectFlags, reason: ReasonCode, properties: Properties | None) -> None:
-        if reason.is_failure:
-            self._end = reason.getName()
-            self._trouble = trouble.refused(self._endpoint, self._end)
-            client.disconnect()
-            return
+    def on_let_in(self, *, session_present: bool, expiry: int | None) -> None:
+        """Take note that the broker has let us in."""
         if self._connection:
             raise ValueError("the broker answered our CONNECT twice")
         self._end = _ENDED
-        self._session.answered(present=flags.session_present, properties=properties)
-        self._intake.begin(session_present=flags.session_present)
+        self._session.answered(present=session_present, expiry=expiry)
+        self._intake.begin(session_present=session_present)
         self._markers.clear()
-        self._connection = _connected(self._journal, session_present=flags.session_present)
-        self._subscribe(session_present=flags.session_present)
-        self._publish(self._status_topic, self._status(running=True), retain=True)
+        self._connection = _connected(self._journal, session_present=session_present)
+        self._subscribe(session_present=session_present)
+        self._publish(self._words.status_topic, self._words.status(self._connection, running=True), retain=True)
         self._look()
 
     def _subscribe(self, *, session_present: bool) -> None:
@@ -359,32 +351,22 @@ class Link(threading.Thread):
         held.begin(session_present=session_present)
         self._asked.clear()
         if unwanted := held.unwanted():
-            self._ask(self._client.unsubscribe(unwanted), lambda _: held.removed(unwanted))
+            self._asked[self._client.unsubscribe(unwanted)] = lambda _: held.removed(unwanted)
         if missing := held.missing():
-            if self._session.protocol == MQTTProtocolVersion.MQTTv5:
-                new_only = SubscribeOptions.RETAIN_SEND_IF_NEW_SUB
-                asked = self._client.subscribe([(s.topic, SubscribeOptions(s.qos, retainHandling=new_only)) for s in missing])
-            else:
-                asked = self._client.subscribe([(s.topic, s.qos) for s in missing])
-            self._ask(asked, lambda reasons: self._subscribed(missing, reasons))
+            self._asked[self._client.subscribe(missing)] = lambda reasons: self._subscribed(missing, reasons)
         if not self._asked:
             self._send_marker()
 
-    def _ask(self, asked: tuple[MQTTErrorCode, int | None], then: Callable[[Sequence[ReasonCode]], None]) -> None:
-        code, mid = asked
-        if mid is None:
-            raise ValueError(f"broker.subscribe cannot be asked for: {code.name}")
-        self._asked[mid] = then
-
-    def _subscribed(self, asked: Sequence[Subscription], reasons: Sequence[ReasonCode]) -> None:
+    def _subscribed(self, asked: Sequence[Subscription], reasons: Sequence[str]) -> None:
         """Note what the broker has granted; an answer that is too short grants nothing of the rest (CVE-2024-10525)."""
-        granted = [one for one, reason in zip(asked, reasons, strict=False) if not reason.is_failure]
+        granted = [one for one, reason in zip(asked, reasons, strict=False) if not reason]
         self._subscriptions.confirmed(granted)
         if refused := [one.topic for one in asked if one not in granted]:
             self._complaint = f"{self._endpoint} refuses the subscription to {', '.join(refused)}"
 
-    def _on_answer(self, _client: Client, _data: object, mid: int, reasons: Sequence[ReasonCode], _properties: Properties | None) -> None:
-        if then := self._asked.pop(mid, None):
+    def on_granted(self, request: int, reasons: Sequence[str]) -> None:
+        """Take the broker's answer to one request to subscribe or unsubscribe."""
+        if then := self._asked.pop(request, None):
             then(reasons)
             if not self._asked:
                 self._send_marker()
@@ -395,49 +377,33 @@ class Link(threading.Thread):
 
     def _send_marker(self) -> None:
         """Ask when the backlog is behind us: any marker tells that was sent since there was a doubt."""
-        self._asked_at, self._asked_for = monotonic(), self._asked_for + 1
-        self._markers.append(self._marker())
-        self._publish(self._marker_topic, self._markers[-1], retain=False)
+        self._asked_at = monotonic()
+        self._markers.append(self._words.marker(self._connection))
+        self._publish(self._words.marker_topic, self._markers[-1], retain=False)
 
     def _publish(self, topic: str, payload: bytes, *, retain: bool) -> None:
-        self._sent[self._client.publish(topic, payload, qos=1, retain=retain).mid] = topic
+        self._sent[self._client.publish(topic, payload, retain=retain)] = topic
 
-    def _on_publish(self, _client: Client, _data: object, mid: int, reason: ReasonCode, _properties: Properties | None) -> None:
-        topic = self._sent.pop(mid, "")
+    def on_published(self, request: int, reason: str) -> None:
+        """Take note that the broker has acknowledged a message of ours, or refused it."""
+        topic = self._sent.pop(request, "")
         complaint = f"{self._endpoint} refuses what is published to {topic}: "
-        if reason.is_failure:
-            self._complaint = complaint + reason.getName()
+        if reason:
+            self._complaint = complaint + reason
         elif self._complaint.startswith(complaint):
             self._complaint = ""
 
-    def _on_disconnect(
-        self, _client: Client, _data: object, flags: DisconnectFlags, reason: ReasonCode, _properties: Properties | None
-    ) -> None:
-        name = reason.getName()
-        if flags.is_disconnect_packet_from_server:
-            self._end = name
-            self._trouble = trouble.ended(self._endpoint, name, self._client_id)
-        elif name == "Keep alive timeout":
+    def on_ended(self, reason: str, *, said: bool) -> None:
+        """Take note that the connection is over."""
+        if said:
+            self._end = reason
+            self._trouble = trouble.ended(self._endpoint, reason, self._client_id)
+        elif reason == SILENT:
             self._trouble = trouble.silent(self._endpoint)
-        elif name == "Protocol error":
+        elif reason == NOT_MQTT:
             self._trouble = trouble.not_mqtt(self._endpoint)
         elif self._end == _ENDED and self._wanted.is_set():
             self._end = _CLOSED
-
-    def _on_message(self, topic: bytes, payload: bytes, packet_id: int, retained: bool, dup: bool) -> None:
-        if not self._connection:
-            raise ValueError("a message came before the answer to our CONNECT")
-        try:
-            name = topic.decode()
-        except UnicodeDecodeError:
-            name = "(topic is not UTF-8)"
-        if name.startswith(self._own):
-            if name == self._marker_topic and payload in self._markers:
-                self._markers.clear()
-                self._intake.mark()
-            self._intake.acknowledge(packet_id)
-        else:
-            self._intake.take(name, payload, packet_id, (Flag.RETAINED if retained else 0) | (Flag.DUP if dup else 0))
 
 
 def _connected(journal: Journal, *, session_present: bool) -> int:

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from paho.mqtt.enums import MQTTProtocolVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-
+from gateway.link.connection import Hello
 from gateway.link.intake import BATCH
-
-_V5, _V311 = MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311
 
 
 class Session:
@@ -23,28 +18,22 @@ class Session:
         """
         self._expiry = expiry // 1_000_000_000
         self._longest_packet = longest_packet
-        self.protocol = _V5 if mqtt5 else _V311
+        self.mqtt5 = mqtt5
         self._answered = False
         self.document: dict[str, Any] = {}
         """What is known of the session now; empty before the first connection."""
 
-    def properties(self) -> Properties | None:
-        """Give what goes into the CONNECT; None before MQTT 5."""
-        if self.protocol != _V5:
-            return None
-        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = self._expiry
-        properties.ReceiveMaximum = BATCH
-        properties.MaximumPacketSize = self._longest_packet
-        return properties
+    def hello(self, client_id: str, will: tuple[str, bytes]) -> Hello:
+        """Give what a connection begins with."""
+        return Hello(client_id, will, expiry=self._expiry, ahead=BATCH, longest_packet=self._longest_packet)
 
-    def answered(self, *, present: bool, properties: Properties | None) -> None:
-        """Note what the broker grants."""
+    def answered(self, *, present: bool, expiry: int | None) -> None:
+        """Note what the broker grants: the session expires after so many seconds, or as was asked for."""
         self._answered = True
-        self.document = {"protocol": "5" if self.protocol == _V5 else "3.1.1", "present": present}
-        if self.protocol == _V5:
-            expiry = getattr(properties, "SessionExpiryInterval", self._expiry)
-            self.document |= {"receive_maximum": BATCH, "maximum_packet": self._longest_packet, "expiry": expiry}
+        self.document = {"protocol": "5" if self.mqtt5 else "3.1.1", "present": present}
+        if self.mqtt5:
+            granted = self._expiry if expiry is None else expiry
+            self.document |= {"receive_maximum": BATCH, "maximum_packet": self._longest_packet, "expiry": granted}
 
     def try_other(self, *, refused: bool) -> bool:
         """Take the other protocol after a connection that came to nothing; tell whether that is worth trying at once.
@@ -54,5 +43,5 @@ class Session:
         if self._answered and not refused:
             return False
         self._answered = False
-        self.protocol = _V311 if self.protocol == _V5 else _V5
-        return self.protocol == _V311
+        self.mqtt5 = not self.mqtt5
+        return not self.mqtt5

@@ -25,7 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     logs.configure()
     try:
-        spec = LoadSpec(devices=options.devices, rate=options.rate, qos=options.qos, connections=options.connections, name=options.name)
+        spec = LoadSpec(
+            devices=options.devices,
+            rate=options.rate,
+            qos=options.qos,
+            connections=options.connections,
+            metrics=options.metrics,
+            name=options.name,
+        )
         broker = broker_from(options)
         with told_to_stop() as stopped:
             loaded = run(spec, broker, seconds=options.seconds, seed=options.seed, truth=options.truth, stopped=stopped)
@@ -47,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--for", dest="seconds", type=float, default=60.0, metavar="SECONDS")
     parser.add_argument("--qos", type=int, choices=(0, 1), default=1)
     parser.add_argument("--connections", type=int, default=1, help="how many connections the devices share")
+    parser.add_argument("--metrics", type=int, default=1, help="how many values a message has, beside its time and number")
     parser.add_argument("--name", default="d", help="what devices are called, before their number: two loads on one broker need two names")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same values")
     parser.add_argument("--truth", type=Path, metavar="FILE", help="write every acknowledged message here, as JSON Lines")

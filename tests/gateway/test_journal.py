@@ -148,11 +148,11 @@ def test_redelivery_tells_repeats_from_new_messages_over_a_restart(open_journal,
         [Entry("t", b"one", 1), Entry("t", b"two", 2), Entry("t", b"newer", 1), Entry("t", b"", 2, Flag.DUP | Flag.REPEATED)]
     )
     memory = Redelivery.from_journal(tmp_path / "0", journal.session)
-    assert memory.is_repeat(1, "t", b"newer")
-    assert not memory.is_repeat(1, "t", b"one"), "the id was used again since"
-    assert memory.is_repeat(2, "t", b"two"), "a repeat is not what is remembered"
-    assert not memory.is_repeat(2, "u", b"two")
-    assert not Redelivery.from_journal(tmp_path / "0", journal.session + 1).is_repeat(2, "t", b"two")
+    assert memory.is_repeat(Entry("t", b"newer", 1))
+    assert not memory.is_repeat(Entry("t", b"one", 1)), "the id was used again since"
+    assert memory.is_repeat(Entry("t", b"two", 2)), "a repeat is not what is remembered"
+    assert not memory.is_repeat(Entry("u", b"two", 2))
+    assert not Redelivery.from_journal(tmp_path / "0", journal.session + 1).is_repeat(Entry("t", b"two", 2))
 
 
 def test_bell_ends_a_wait_and_is_heard_once(tmp_path, bell):

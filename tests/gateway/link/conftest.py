@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -12,6 +13,7 @@ from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
 from gateway.link.endpoint import Endpoint
 from gateway.link.link import Link
+from gateway.link.paho_connection import PahoConnection
 from gateway.link.subscriptions import Subscription
 from gateway.settings import Broker
 
@@ -71,9 +73,14 @@ class Gateway:
             self.bell.close()
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Start a link to an address, or by an endpoint; one of the same `name` goes on with the journal of the one before."""
+@pytest.fixture(params=["codec", "paho"])
+def start(tmp_path, request, monkeypatch):
+    """Start a link to an address, or by an endpoint; one of the same `name` goes on with the journal of the one before.
+
+    Where the broker speaks MQTT 5, it is spoken to by the codec, and by paho: what must be so holds for both.
+    """
+    if request.param == "paho":
+        monkeypatch.setattr("gateway.link.mqtt5_connection.Mqtt5Connection", partial(PahoConnection, mqtt5=True))
     running = []
 
     def start_(url, *, name="one", endpoint=None, keepalive=30, **settings):

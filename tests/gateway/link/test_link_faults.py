@@ -9,13 +9,14 @@ import struct
 import subprocess
 import sys
 import threading
+import tracemalloc
 from time import monotonic, time_ns
 
 import paho.mqtt.client as paho
 import pytest
 
 from gateway.broker.embedded import answers, speaks_mqtt5
-from gateway.journal.row import Shed
+from gateway.journal.row import Flag, Shed
 
 
 def publish(broker, topic, *payloads, qos=1):
@@ -159,6 +160,23 @@ def test_link_takes_in_topics_that_are_not_utf8(hostile, start, until):
     gateway = start(hostile(OK5 + wild).url)
     until(lambda: len(gateway.entries()) == 3)
     assert [entry.topic for entry in gateway.entries()] == ["(topic is not UTF-8)", "a\x00\x1b", "b"]
+
+
+def test_link_keeps_the_head_of_a_packet_without_end(hostile, start, until):
+    """Before MQTT 5 a broker cannot be told how long a packet may be: what is too long is a message with its head, in bounded memory."""
+    topic, payload = b"\x00\x03big\x00\x01", bytes(40_000_000)
+    length = len(topic) + len(payload)
+    head = b"\x32" + bytes([length & 127 | 128, length >> 7 & 127 | 128, length >> 14 & 127 | 128, length >> 21])
+    broker = hostile(b"\x20\x02\x00\x01", OK311 + head + topic + payload)
+    tracemalloc.start()
+    try:
+        gateway = start(broker.url, longest_packet=100_000, payload_limit=5_000)
+        until(gateway.entries)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    (entry,) = gateway.entries()
+    assert (entry.topic, len(entry.payload), entry.flags) == ("big", 1024, Flag.OVERSIZE)
 
 
 def test_link_stays_away_from_a_session_that_another_client_has(mosquitto, start, until):

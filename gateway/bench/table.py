@@ -1,0 +1,26 @@
+"""What the bench found, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+
+def lines(found: dict[str, Any]) -> Iterator[str]:
+    """Give the lines of a document of `gateway.cli.bench`."""
+    for one in found.get("throughput", ()):
+        yield f"QoS {one['qos']}, everything on      {one['rate']:>9,.0f} messages/s for {one['seconds']:.0f} s, lag {one['lag']:.2f} s at the end"
+        yield f"       mosquitto_sub       {one['received_by_c']:>9,.0f} messages/s: ratio {one['ratio']:.2f}"
+        yield f"       the load alone      {one['generator']:>9,.0f} messages/s: {one['headroom']:.2f} × the best of these"
+        yield f"       processor a message {_parts(one['cpu'], 'µs')}"
+        yield f"       written a message   {_parts(one['written'], 'bytes')}"
+        yield f"       memory              {_parts({name: round(size / 2**20) for name, size in one['memory'].items()}, 'MB')}"
+    for one in found.get("latency", ()):
+        yield (
+            f"sensor to command beside {one['rate']:,} messages/s: p50 {one['p50']:.1f} ms, p99 {one['p99']:.1f} ms,"
+            f" longest {one['longest']:.1f} ms of {one['commands']:,}"
+        )
+
+
+def _parts(parts: dict[str, float], unit: str) -> str:
+    return f"{sum(parts.values()):.1f} {unit}: " + ", ".join(f"{name} {value:g}" for name, value in parts.items() if value)
