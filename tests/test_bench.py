@@ -1,0 +1,57 @@
+"""`sluice bench` measures what really went all the way: a short run of each part, on real processes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.bench import throughput
+from gateway.bench.latency import latency
+from gateway.bench.table import lines
+from gateway.cli import app
+
+MISSING = [name for name in ("mosquitto_sub", "mosquitto_pub") if shutil.which(name) is None]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+
+@pytest.mark.parametrize("qos", [0, 1])
+def test_what_is_sustained_was_received_to_the_last_message(tmp_path, monkeypatch, qos):
+    """Rates, lag and costs are those of messages that were counted on the way; nothing was lost."""
+    monkeypatch.setattr(throughput, "_PROBE", 0.2)
+    found = throughput.sustained(tmp_path / "stand", qos=qos, seconds=1.0, devices=50)
+    assert found.sent > 0
+    assert found.lost == 0
+    assert found.lag <= throughput.LAG
+    assert set(found.cpu) == set(found.written) == {"broker", "gateway", "flows"}
+    assert found.cpu["gateway"] > 0
+    assert found.memory["flows"] > 1_000_000
+
+
+def test_what_a_c_client_receives_is_counted(tmp_path):
+    assert throughput.received_by_c(tmp_path / "c", qos=1, seconds=2.0) > 0
+    assert throughput.generator_alone(tmp_path / "alone", qos=1, seconds=0.5) > 0
+
+
+def test_every_value_beyond_the_threshold_is_answered(tmp_path):
+    found = latency(tmp_path / "stand", rate=100, seconds=2.0)
+    assert (found.commands, found.unanswered) == (40, 0)
+    assert 0 < found.p50 <= found.p99 <= found.longest
+
+
+def test_sections_that_are_not_there_are_told():
+    done = CliRunner().invoke(app, ["bench", "speed"])
+    assert done.exit_code == 2
+    assert "must be of throughput, latency; got speed" in done.output
+
+
+def test_table_says_what_was_found():
+    one = {"qos": 1, "rate": 5000, "seconds": 30.0, "lag": 0.5, "received_by_c": 10_000, "ratio": 0.5, "generator": 20_000, "headroom": 2.0}
+    one |= {"cpu": {"broker": 2.5, "flows": 40.0}, "written": {"gateway": 45.0}, "memory": {"gateway": 50 << 20}}
+    delay = {"rate": 1000, "commands": 600, "unanswered": 0, "p50": 2.5, "p99": 5.5, "longest": 9.0}
+    said = "\n".join(lines(json.loads(json.dumps({"throughput": [one], "latency": [delay]}))))
+    assert "5,000 messages/s for 30 s, lag 0.50 s" in said
+    assert "42.5 µs: broker 2.5, flows 40" in said
+    assert "beside 1,000 messages/s: p50 2.5 ms, p99 5.5 ms, longest 9.0 ms of 600" in said
