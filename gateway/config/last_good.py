@@ -38,8 +38,9 @@ class LastGood:
 
     def _replace(self, contents: Contents, sources: Mapping[str, Path]) -> bool:
         """Copy each file from its source, and put them in the place of the ones before if they hold what they should."""
-        if self.path.exists() and Folder(self.path).contents() == contents:
-            return True  # as at most starts: that must not need room on the disk
+        if self.path.exists() and Folder(self.path).contents() == contents:  # as at most starts: that must not need room on the disk
+            now = {source: Folder(source).contents(afresh=True) for source in set(sources.values())}
+            return all(now[source].get(name) == contents[name] for name, source in sources.items())
         fresh, old = self.path.with_name("config.new"), self.path.with_name("config.old")
         for left in (fresh, old):
             shutil.rmtree(left, ignore_errors=True)
