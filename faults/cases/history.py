@@ -16,7 +16,7 @@ def away(rig: Rig) -> None:
     rate, seconds = rig.length(6000, 1000), rig.length(120, 2)
     history, sluice = rig.history(), rig.sluice(history=True)
     sluice.start()
-    rig.publish(rate=rate, seconds=rig.length(15, 2)).wait()  # what this rate takes with a history is not the outage's
+    rig.publish(rate=rate, seconds=rig.length(40, 2)).wait()  # what this rate takes with a history is not the outage's
     rig.wait(lambda: _delivered(rig) > 100 and _pending(rig) < 5_000, "points are delivered", 60)
     history.stop()
     before = _memory(rig)
