@@ -33,7 +33,7 @@ demo: $(VENV)/runtime
 install: $(VENV)/runtime
 
 test: lint tools
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
