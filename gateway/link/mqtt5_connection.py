@@ -1,7 +1,6 @@
-"""The fast connection: MQTT 5 over TCP or TLS by the `mqtt5` codec, with large reads and a short way for messages.
+"""The fast connection: MQTT 5 over TCP or TLS by the `mqtt5` codec, with large reads and no step that waits.
 
-A PUBLISH without properties, which is most of them, is taken apart here: the codec takes as long for it, and stumbles over a topic that is not
-UTF-8. All else is the codec's. (MQTT 5: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html)
+(MQTT 5: https://docs.oasis-open.org/mqtt/mqtt/v5.0/os/mqtt-v5.0-os.html)
 """
 
 from __future__ import annotations
@@ -15,27 +14,20 @@ from time import monotonic
 
 import mqtt5
 
-from gateway.journal.row import Entry, Flag
+from gateway.journal.row import Entry
 from gateway.link.connection import AT_ONCE, NOT_MQTT, REACHED, SILENT, Hello, Listener
 from gateway.link.endpoint import Endpoint
+from gateway.link.packets import ALIASES, MalformedError, Packets, read
 from gateway.link.subscriptions import Subscription
 
 _READ_AT_ONCE = 256 * 1024
-_ALIASES = 1000
-"""Topics that the broker may give a number to (3.3.2.3.4)."""
-_PUBLISH, _PUBACK, _CONNACK = 0x30, 0x40, 0x20
-_RETAIN, _DUP = 0x01, 0x08
-_RETAINED_FLAG, _DUP_FLAG = int(Flag.RETAINED), int(Flag.DUP)
+_PUBACK, _CONNACK = 0x40, 0x20
 _CANNOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _REFUSALS_BEFORE_5 = (
     *("", "Unsupported protocol version", "Client identifier not valid", "Server unavailable"),
     *("Bad user name or password", "Not authorized"),
 )
 """What a broker that does not speak MQTT 5 answers with, by its number (MQTT 3.1.1, 3.2.2.3)."""
-
-
-class MalformedError(ValueError):
-    """What has come is no MQTT 5."""
 
 
 class Mqtt5Connection:
@@ -47,10 +39,7 @@ class Mqtt5Connection:
         self._tls, self._password = endpoint.tls(), endpoint.password()
         self._sock: socket.socket | None = None
         self._out = bytearray()
-        self._data, self._at, self._more = b"", 0, False
-        self._parts: list[bytes] = []
-        self._missing = 0
-        self._aliases: dict[int, str] = {}
+        self._packets = Packets(hello.longest_packet)
         self._request = 0
         self._half_alive = endpoint.keepalive / 2
         self._heard_at = self._said_at = monotonic()
@@ -78,7 +67,7 @@ class Mqtt5Connection:
             keep_alive=to.keepalive,
             session_expiry_interval=hello.expiry,
             receive_max=hello.ahead,
-            topic_alias_max=_ALIASES,
+            topic_alias_max=ALIASES,
             max_packet_size=hello.longest_packet,
         )
         self._send(packet.write())
@@ -89,7 +78,7 @@ class Mqtt5Connection:
 
     def pending(self) -> bool:
         """Tell whether something can be read that `poll` does not see: read ahead, or decrypted."""
-        return self._more or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0)
+        return self._sock is not None and (self._packets.more or (isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0))
 
     def wants_write(self) -> bool:
         """Tell whether something waits to be written."""
@@ -101,7 +90,7 @@ class Mqtt5Connection:
 
     def close(self) -> None:
         """Leave without a good-bye, where there has been none."""
-        sock, self._sock, self._more = self._sock, None, False
+        sock, self._sock = self._sock, None
         if sock is not None:
             sock.close()
 
@@ -178,115 +167,36 @@ class Mqtt5Connection:
 
     def read(self) -> list[Entry]:
         """Take what can be taken now, and give the messages among it, at most AT_ONCE."""
-        if not self._more and not self._receive():
-            return []
         taken: list[Entry] = []
-        try:
-            self._decode(taken)
-        except MalformedError:
-            self._end(NOT_MQTT)
+        if self._packets.more or self._receive():
+            try:
+                self._packets.take(taken, AT_ONCE, self._take_control)
+            except MalformedError:
+                self._end(NOT_MQTT)
         return taken
 
     def _receive(self) -> bool:
-        """Read once; tell whether that makes a packet whole."""
+        """Read once; tell whether that may have made a packet whole."""
         assert self._sock is not None
         try:
-            read = self._sock.recv(_READ_AT_ONCE)
+            received = self._sock.recv(_READ_AT_ONCE)
         except _CANNOT_NOW:
             return False
         except OSError:
-            read = b""
-        if not read:
+            received = b""
+        if not received:
             self._end("")
             return False
         self._heard_at = monotonic()
-        self._parts.append(read)
-        self._missing -= len(read)
-        if self._missing > 0:
-            return False
-        self._data, self._at, self._parts = b"".join(self._parts), 0, []
-        return True
+        self._packets.feed(received)
+        return self._packets.more
 
-    def _decode(self, taken: list[Entry]) -> None:
-        """Take whole packets apart, and keep the beginning of one for later. Raises MalformedError."""
-        data, at, have = self._data, self._at, len(self._data)
-        while len(taken) < AT_ONCE and self._sock is not None:
-            if have - at < 2:
-                return self._keep(data, at, 2)
-            length, body = data[at + 1], at + 2
-            if length > 127:
-                if not (found := _length(data, at + 1)):
-                    return self._keep(data, at, have - at + 1)
-                length, body = found
-            end = body + length
-            if end > have:
-                if end - at > self._hello.longest_packet:
-                    raise MalformedError
-                return self._keep(data, at, end - at)
-            head = data[at]
-            if head & 0xF0 == _PUBLISH:
-                taken.append(self._message(data, at, body, end))
-            else:
-                self._take_control(data[at:end])
-            at = end
-        self._data, self._at, self._more = data, at, self._sock is not None and at < have
-        if not self._more:
-            self._data, self._at = b"", 0
-        return None
-
-    def _keep(self, data: bytes, at: int, whole: int) -> None:
-        """Keep the beginning of a packet that is whole with so many bytes."""
-        self._parts = [data[at:]] if at < len(data) else []
-        self._missing = whole - (len(data) - at)
-        self._data, self._at, self._more = b"", 0, False
-
-    def _message(self, data: bytes, at: int, body: int, end: int) -> Entry:
-        head = data[at]
-        begin = body + 2
-        after = begin + (data[body] << 8 | data[begin - 1]) if begin < end else end
-        packet_id = 0
-        if head & 6:
-            if head & 6 != 2 or after + 2 >= end:
-                raise MalformedError
-            packet_id = data[after] << 8 | data[after + 1]
-            if not packet_id:
-                raise MalformedError
-            properties = after + 2
-        else:
-            properties = after
-        if properties >= end:
-            raise MalformedError
-        try:
-            topic = data[begin:after].decode()
-        except UnicodeDecodeError:
-            topic = "(topic is not UTF-8)"
-        flags = (_RETAINED_FLAG if head & _RETAIN else 0) | (_DUP_FLAG if head & _DUP else 0)
-        if data[properties]:
-            return self._message_with_properties(data[at:end], topic, packet_id, flags)
-        if after == begin:
-            raise MalformedError
-        return Entry(topic, data[properties + 1 : end], packet_id, flags)
-
-    def _message_with_properties(self, packet: bytes, topic: str, packet_id: int, flags: int) -> Entry:
-        """Take a message of which the topic may be a number that stands for one."""
-        whole = _read(packet)
-        assert isinstance(whole, mqtt5.PublishPacket)
-        if whole.topic_alias is not None:
-            if not 1 <= whole.topic_alias <= _ALIASES:
-                raise MalformedError
-            if topic:
-                self._aliases[whole.topic_alias] = topic
-            elif (known := self._aliases.get(whole.topic_alias)) is not None:
-                topic = known
-        if not topic:
-            raise MalformedError
-        return Entry(topic, whole.payload, packet_id, flags)
-
-    def _take_control(self, raw: bytes) -> None:
+    def _take_control(self, raw: bytes) -> bool:
+        """Take a packet that is no message; tell whether the connection goes on. Raises MalformedError."""
         if raw[0] == _CONNACK and len(raw) == 4 and 0 < raw[3] < len(_REFUSALS_BEFORE_5):
             self._listener.on_refused(_REFUSALS_BEFORE_5[raw[3]])
-            return
-        match _read(raw):
+            return False
+        match read(raw):
             case mqtt5.ConnAckPacket() as answer:
                 self._take_answer(answer)
             case mqtt5.SubAckPacket(packet_id=request, reason_codes=codes) | mqtt5.UnsubAckPacket(packet_id=request, reason_codes=codes):
@@ -299,6 +209,7 @@ class Mqtt5Connection:
                 pass
             case _:
                 raise MalformedError
+        return self._sock is not None
 
     def _take_answer(self, answer: mqtt5.ConnAckPacket) -> None:
         if reason := _reason(answer.reason_code):
@@ -311,32 +222,6 @@ class Mqtt5Connection:
     def _end(self, reason: str, *, said: bool = False) -> None:
         self.close()
         self._listener.on_ended(reason, said=said)
-
-
-def _length(data: bytes, at: int) -> tuple[int, int] | None:
-    """Read a variable byte integer (1.5.5): its value and what comes after; None where it is not whole. Raises MalformedError."""
-    value = 0
-    for place in range(4):
-        if at + place >= len(data):
-            return None
-        byte = data[at + place]
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, at + place + 1
-    raise MalformedError
-
-
-def _read(raw: bytes) -> mqtt5.Packet:
-    """Have the codec read a packet that is whole. Raises MalformedError."""
-    try:
-        packet, _ = mqtt5.read(memoryview(raw))
-    except (ValueError, IndexError) as error:
-        raise MalformedError from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of Rust, at a text that is not UTF-8; nothing can be imported to name it
-            raise
-        raise MalformedError from error
-    return packet
 
 
 def _reason(code: IntEnum) -> str:
