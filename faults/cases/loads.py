@@ -77,8 +77,10 @@ def names_without_number(rig: Rig) -> None:
         for first in range(0, names, 1000):
             voice.say_all([(f"bomb/x{n}", '{"temperature": 21.5}') for n in range(first, first + 1000)])
             if not at_limit and first > limit:
+                rig.wait(lambda: rig.status()["ledger"]["dead_letters"] > 0, "there is no room for further names", 120)
                 at_limit = _memory(rig)
     rig.wait(lambda: rig.status()["ledger"]["received"] >= names, "all names came", 120)
+    rig.wait(lambda: rig.status()["ledger"]["pending"] < 2_000, "they have been read", 120)
     grown = _memory(rig) - at_limit
     rig.recovered(60)
     rig.account(pure=False)
