@@ -15,8 +15,9 @@ def full(rig: Rig) -> None:
     sluice.start()
     rig.publish(rate=rig.length(500, 600), seconds=rig.length(60, 3))
     rig.pause(rig.length(10, 0.5))
-    volume.fill()
-    rig.pause(rig.length(20, 1.2))
+    for _ in range(round(rig.length(20, 3))):
+        volume.fill()  # again, since what is given back is taken at once by whatever fills the disk
+        rig.pause(rig.length(1.0, 0.4))
     rig.note(f"while it is full: link {rig.status().get('link')}; {rig.status().get('blocked') or 'not blocked'}")
     started = {name: one["count"] for name, one in rig.status().get("restarts", {}).items()}
     rig.must(sum(started.values()) <= 2, f"no crash loop; restarted {started}")
