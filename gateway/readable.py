@@ -66,21 +66,26 @@ class Readable:
         return False
 
     def _numbered(self, table: str, names: str) -> Iterator[Row]:
-        """Go through a table by its row numbers; behind a page that cannot be read, go on with the first row that can."""
+        """Go through a table by its row numbers; behind a page that cannot be read, or is out of order, go on with the first row that can.
+
+        A damaged tree may lead back to where one has been: only upwards is forward.
+        """
         after = -_END
         query = f"SELECT rowid, {names} FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT ?"  # noqa: S608  # our own names
         while after < _END:
             try:
                 for number, *row in self._connection.execute(query, (after, -1)):
+                    if number <= after:
+                        break
                     after = number
                     yield tuple(row)
+                else:
+                    return
             except sqlite3.Error:
                 pass
-            else:
-                return
             # Python looks one row ahead: the last one before the page is still to be given.
             try:
-                found = self._connection.execute(query, (after, 1)).fetchone()
+                found = self._behind(query, after)
             except sqlite3.Error:
                 after = self._next_readable(query, after)
             else:
@@ -104,9 +109,16 @@ class Readable:
             low, high = (low, middle) if self._reads(query, middle) else (middle, high)
         return high
 
+    def _behind(self, query: str, after: int) -> Row | None:
+        """Give the first row above `after`; raises sqlite3.Error also where what comes is not above it."""
+        found: Row | None = self._connection.execute(query, (after, 1)).fetchone()
+        if found is not None and found[0] <= after:
+            raise sqlite3.DatabaseError("row numbers are out of order")
+        return found
+
     def _reads(self, query: str, after: int) -> bool:
         try:
-            self._connection.execute(query, (after, 1)).fetchone()
+            self._behind(query, after)
         except sqlite3.Error:
             return False
         return True
