@@ -175,6 +175,10 @@ class Catalogue:
         self._kinds.forget(device)
         self._addresses.pop(device, None)
 
+    def forget_topic(self, topic: str) -> None:
+        """Forget who reads a topic; it is only worked out again."""
+        self._routes.pop(topic, None)
+
     def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
         """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
         self.news.forget()

@@ -272,6 +272,8 @@ class Normaliser:
             outcome = read()
             if isinstance(outcome, list):
                 outcome = self._admit(outcome)
+                if isinstance(outcome, DeadLetter):  # there may be a million such names, which say nothing twice
+                    self._catalogue.forget_topic(message.topic)
             routes = [self._router.routes(reading) for reading in outcome] if isinstance(outcome, list) else []
         except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
             self._catalogue.news.forget()

@@ -84,6 +84,7 @@ def test_flood_of_names_leaves_nothing_behind(monkeypatch):
     for batch in range(3):
         source.take([said(f"x{batch}-{n}") for n in range(1_000)], at=2 + batch)
     assert len(source.counters) <= 300
+    assert len(source.normaliser._catalogue._routes) <= 10
     assert len(source.normaliser.snapshot()) - before < 20_000
     assert len(of(ReadingKept, source.take([said(f"d{n}", temperature=7) for n in range(10)], at=30))) == 10
 
