@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import socket
 import ssl
-import struct
 from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from time import monotonic
@@ -17,11 +16,12 @@ import mqtt5
 from gateway.journal.row import Entry
 from gateway.link.connection import AT_ONCE, NOT_MQTT, REACHED, SILENT, Hello, Listener
 from gateway.link.endpoint import Endpoint
-from gateway.link.packets import ALIASES, MalformedError, Packets, read
+from gateway.link.packets import ALIASES, Packets, read
 from gateway.link.subscriptions import Subscription
+from gateway.link.wire import MalformedError, pubacks
 
 _READ_AT_ONCE = 256 * 1024
-_PUBACK, _CONNACK = 0x40, 0x20
+_CONNACK = 0x20
 _CANNOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 _REFUSALS_BEFORE_5 = (
     *("", "Unsupported protocol version", "Client identifier not valid", "Server unavailable"),
@@ -119,7 +119,7 @@ class Mqtt5Connection:
 
     def acknowledge(self, packet_ids: Iterable[int]) -> None:
         """Acknowledge QoS 1 messages, all in one write."""
-        if self._sock is not None and (packets := b"".join(struct.pack("!BBH", _PUBACK, 2, packet_id) for packet_id in packet_ids)):
+        if self._sock is not None and (packets := pubacks(packet_ids)):
             self._send(packets)
 
     def subscribe(self, wanted: Sequence[Subscription]) -> int:

@@ -10,17 +10,12 @@ from collections.abc import Callable
 
 import mqtt5
 
-from gateway.journal.row import Entry, Flag
+from gateway.journal.row import Entry
+from gateway.link.wire import MalformedError, entry_of, variable_integer
 
 ALIASES = 1000
 """Topics that the broker may give a number to (3.3.2.3.4)."""
 _PUBLISH = 0x30
-_RETAIN, _DUP = 0x01, 0x08
-_RETAINED_FLAG, _DUP_FLAG = int(Flag.RETAINED), int(Flag.DUP)
-
-
-class MalformedError(ValueError):
-    """What has come is no MQTT 5."""
 
 
 class Packets:
@@ -52,7 +47,7 @@ class Packets:
                 return self._keep(at, 2)
             length, body = data[at + 1], at + 2
             if length > 127:
-                if not (found := _length(data, at + 1)):
+                if not (found := variable_integer(data, at + 1)):
                     return self._keep(at, have - at + 1)
                 length, body = found
             end = body + length
@@ -78,33 +73,26 @@ class Packets:
         head = data[at]
         begin = body + 2
         after = begin + (data[body] << 8 | data[begin - 1]) if begin < end else end
-        packet_id = 0
+        packet_id, properties = 0, after
         if head & 6:
             if head & 6 != 2 or after + 2 >= end:
                 raise MalformedError
-            packet_id = data[after] << 8 | data[after + 1]
+            packet_id, properties = data[after] << 8 | data[after + 1], after + 2
             if not packet_id:
                 raise MalformedError
-            properties = after + 2
-        else:
-            properties = after
         if properties >= end:
             raise MalformedError
-        try:
-            topic = data[begin:after].decode()
-        except UnicodeDecodeError:
-            topic = "(topic is not UTF-8)"
-        flags = (_RETAINED_FLAG if head & _RETAIN else 0) | (_DUP_FLAG if head & _DUP else 0)
         if data[properties]:
-            return self._message_with_properties(data[at:end], topic, packet_id, flags)
+            return self._message_with_properties(data[at:end])
         if after == begin:
             raise MalformedError
-        return Entry(topic, data[properties + 1 : end], packet_id, flags)
+        return entry_of(data[begin:after], data[properties + 1 : end], packet_id, head)
 
-    def _message_with_properties(self, packet: bytes, topic: str, packet_id: int, flags: int) -> Entry:
+    def _message_with_properties(self, packet: bytes) -> Entry:
         """Take a message of which the topic may be a number that stands for one."""
         whole = read(packet)
         assert isinstance(whole, mqtt5.PublishPacket)
+        topic = whole.topic
         if whole.topic_alias is not None:
             if not 1 <= whole.topic_alias <= ALIASES:
                 raise MalformedError
@@ -114,20 +102,7 @@ class Packets:
                 topic = known
         if not topic:
             raise MalformedError
-        return Entry(topic, whole.payload, packet_id, flags)
-
-
-def _length(data: bytes, at: int) -> tuple[int, int] | None:
-    """Read a variable byte integer (1.5.5): its value and what comes after; None where it is not whole. Raises MalformedError."""
-    value = 0
-    for place in range(4):
-        if at + place >= len(data):
-            return None
-        byte = data[at + place]
-        value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return value, at + place + 1
-    raise MalformedError
+        return entry_of(topic.encode(), whole.payload, whole.packet_id or 0, packet[0])
 
 
 def read(raw: bytes) -> mqtt5.Packet:

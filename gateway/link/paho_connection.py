@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterable, Sequence
 from time import monotonic
 from typing import Any
@@ -15,14 +14,13 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.journal.row import Entry, Flag
+from gateway.journal.row import Entry
 from gateway.link.connection import AT_ONCE, NOT_MQTT, SILENT, Hello, Listener
 from gateway.link.endpoint import Endpoint
 from gateway.link.subscriptions import Subscription
+from gateway.link.wire import PUBACK, MalformedError, entry_of, pubacks, variable_integer
 
 _READ_AT_ONCE = 65_536
-_PUBACK = 0x40
-_RETAIN, _DUP = 0x01, 0x08
 _OURS = frozenset({NOT_MQTT, SILENT})
 """Reasons for which paho ends a connection, and that say something."""
 
@@ -173,9 +171,8 @@ class _Client(Client):
         return bool(self._read) or (decrypted is not None and decrypted() > 0)
 
     def acknowledge(self, packet_ids: Iterable[int]) -> None:
-        packets = b"".join(struct.pack("!BBH", _PUBACK, 2, packet_id) for packet_id in packet_ids)
-        if packets and self.socket() is not None:
-            self._packet_queue(_PUBACK, packets, 0, 1)
+        if self.socket() is not None and (packets := pubacks(packet_ids)):
+            self._packet_queue(PUBACK, packets, 0, 1)
 
     def pause(self) -> None:
         self._ping_t = 0.0
@@ -222,12 +219,7 @@ class _Client(Client):
             at = _after_properties(packet, at)
         if topic_end == 2 or at > len(packet) or qos > 1 or (qos and not packet_id):
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
-        try:
-            topic = bytes(packet[2:topic_end]).decode()
-        except UnicodeDecodeError:
-            topic = "(topic is not UTF-8)"
-        flags = (Flag.RETAINED if header & _RETAIN else 0) | (Flag.DUP if header & _DUP else 0)
-        self.taken.append(Entry(topic, bytes(packet[at:]), packet_id, flags))
+        self.taken.append(entry_of(bytes(packet[2:topic_end]), bytes(packet[at:]), packet_id, header))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
 
@@ -244,12 +236,11 @@ def _name(reason: ReasonCode) -> str:
 
 def _after_properties(packet: memoryview, at: int) -> int:
     """Give where the payload begins; beyond the packet's end where the length before it is malformed (MQTT 5, 1.5.5)."""
-    length = 0
-    for place, byte in enumerate(packet[at : at + 4]):
-        length |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
-            return at + place + 1 + length
-    return len(packet) + 1
+    try:
+        found = variable_integer(packet, at)
+    except MalformedError:
+        found = None
+    return len(packet) + 1 if found is None else sum(found)
 
 
 def _send_at_once(_client: Client, _data: object, opened: Any) -> None:
