@@ -32,8 +32,8 @@ READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)
 
 Pane = list[Any]
 
-_pack = msgspec.msgpack.Encoder().encode
-_unpack = msgspec.msgpack.Decoder().decode
+_packed = msgspec.msgpack.Encoder().encode
+_unpacked = msgspec.msgpack.Decoder().decode
 
 
 class TimedWindows(Watermark):
@@ -118,7 +118,7 @@ class TimedWindows(Watermark):
         kept: Pane | bytes = group[PANES][start]
         if isinstance(kept, list):
             return kept
-        pane: Pane = _unpack(kept)
+        pane: Pane = _unpacked(kept)
         group[PANES][start] = pane
         return pane
 
@@ -274,11 +274,11 @@ class TimedWindows(Watermark):
         for place in range(at - 1, -1, -1):
             if type(panes[starts[place]]) is bytes:
                 break
-            panes[starts[place]] = _pack(panes[starts[place]])
+            panes[starts[place]] = _packed(panes[starts[place]])
         for end in corrected:
-            for place in range(bisect_left(starts, self._start_of(end)), min(at, bisect_left(starts, end))):
-                if type(panes[starts[place]]) is not bytes:
-                    panes[starts[place]] = _pack(panes[starts[place]])
+            for start in starts[bisect_left(starts, self._start_of(end)) : min(at, bisect_left(starts, end))]:
+                if type(panes[start]) is not bytes:
+                    panes[start] = _packed(panes[start])
 
     def _first_open(self, starts: list[int], closed: int) -> int:
         """Find the place of the first pane with a window that is still open."""
