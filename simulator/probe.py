@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import socket
 import sys
 import threading
 from collections.abc import Sequence
 from time import perf_counter, sleep
-from typing import Any
 
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
 from simulator.broker import Broker
 from simulator.options import broker_from, broker_options
+from simulator.publisher import send_at_once
 
 SENSOR, ACTUATOR = "plant/probe-1", "plant/valve"
 _ANSWER = 10.0
@@ -36,7 +35,7 @@ class Probe:
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="probe")
         self._client.on_message = self._on_command
         self._client.on_subscribe = lambda *_: self._subscribed.set()
-        self._client.on_socket_open = _send_at_once
+        self._client.on_socket_open = send_at_once
         self._client.connect(broker.host, broker.port)
         self._client.loop_start()
         self._client.subscribe(f"{ACTUATOR}/set", qos=1)
@@ -61,10 +60,6 @@ class Probe:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
-
-
-def _send_at_once(_client: Client, _data: object, opened: Any) -> None:
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

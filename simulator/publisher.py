@@ -98,7 +98,7 @@ class Publisher:
         client.max_inflight_messages_set(self._in_flight)
         client.on_connect = self._on_connect
         client.on_publish = self._on_publish
-        client.on_socket_open = _send_at_once
+        client.on_socket_open = send_at_once
         return client
 
     def _turn(self, seconds: float) -> None:
@@ -134,6 +134,7 @@ class Publisher:
             self.acknowledged += 1
 
 
-def _send_at_once(_client: Client, _data: Any, opened: object) -> None:
+def send_at_once(_client: Client, _data: Any, opened: object) -> None:
+    """Let small packets go out without waiting for others to fill a segment; for paho's `on_socket_open`."""
     if isinstance(opened, socket.socket):  # over websockets it is a wrapper
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from faults.fault import fault
 from faults.rig.rig import SITE, Rig
+from gateway.bench.process import Taken
 
 
 @fault("F01", "broker away while publishers buffer", scaled="10 min → 40 s away")
@@ -36,9 +35,7 @@ def away(rig: Rig) -> None:
 
 
 def _seconds_of_processor(pids: Iterable[int]) -> float:
-    """Give the seconds of processor that processes have taken (proc_pid_stat(5))."""
-    stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in pids]
-    return sum(int(fields[11]) + int(fields[12]) for fields in stats) / os.sysconf("SC_CLK_TCK")
+    return sum(Taken.by(pid).cpu for pid in pids)
 
 
 @fault("F02", "broker restarted under load, sessions kept", scaled="20 restarts, 500 messages/s")

@@ -7,8 +7,8 @@ from time import monotonic
 
 from faults.fault import fault
 from faults.rig.rig import Rig
-from faults.rig.waiting import until
 from faults.undisturbed import difference
+from gateway.bench.waiting import until
 
 
 @fault("F04", "kill -9 of gateway, flows and all, at random", scaled="100 kills, 2,000 messages/s")

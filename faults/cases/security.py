@@ -8,13 +8,13 @@ from functools import partial
 from faults.fault import fault
 from faults.rig.authority import Authority
 from faults.rig.rig import Rig
-from faults.rig.waiting import free_port
+from gateway.broker.embedded import free_port
 
 
 @fault("F28", "certificates expired, of another name or CA, rotated; a password revoked; a right taken away", scaled="25 s")
 def identities(rig: Rig) -> None:
     authority = Authority(rig.folder / "tls")
-    port, users, rights = free_port(), rig.folder / "users", rig.folder / "rights"
+    port, users, rights = free_port("127.0.0.1", 0), rig.folder / "users", rig.folder / "rights"
     authority.sign("broker", name="localhost")
     users.write_text("sluice:secret-canary-1\n")
     subprocess.run(["mosquitto_passwd", "-U", str(users)], check=True, capture_output=True)

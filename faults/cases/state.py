@@ -19,7 +19,7 @@ from faults.rig.broker import Broker
 from faults.rig.peak import Peak
 from faults.rig.rig import FLOW, Rig
 from faults.rig.sluice import Sluice
-from faults.rig.waiting import StuckError, until
+from gateway.bench.waiting import StuckError, until
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from faults.rig.server import Server
-from faults.rig.waiting import free_port
-from gateway.broker.embedded import answers, find_mosquitto
+from gateway.broker.embedded import answers, find_mosquitto, free_port
 
 
 class Broker(Server):
@@ -14,7 +13,7 @@ class Broker(Server):
 
     def __init__(self, folder: Path, *, extra: str = "", persistent: bool = True, unlimited: bool = True) -> None:
         folder.mkdir(parents=True)
-        self.port = free_port()
+        self.port = free_port("127.0.0.1", 0)
         self.url = f"mqtt://127.0.0.1:{self.port}"
         self.log = folder / "mosquitto.log"
         self._conf = folder / "mosquitto.conf"

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic, sleep
 
-from faults.rig.waiting import free_port
+from gateway.broker.embedded import free_port
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Front:
     """Takes the v2 write API and passes it on. `wrong` is None while all is well."""
 
     def __init__(self, target: int) -> None:
-        self.port = free_port()
+        self.port = free_port("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.port}"
         self.wrong: Wrong | None = None
         self.requests: list[tuple[float, int]] = []

@@ -12,14 +12,14 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 
 from faults.rig.server import Server
-from faults.rig.waiting import free_port
+from gateway.broker.embedded import free_port
 
 
 class History(Server):
     """A time-series server on a port of its own. A point that is written twice stays there twice: repeats can be counted."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = free_port("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{self.port}"
         address = f"127.0.0.1:{self.port}"
         words = ["victoria-metrics", "-retentionPeriod=100y", f"-storageDataPath={folder}", f"-httpListenAddr={address}"]

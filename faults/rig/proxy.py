@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from random import Random
 from time import monotonic, sleep
 
-from faults.rig.waiting import free_port
+from gateway.broker.embedded import free_port
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Proxy:
     """One listening port that leads to another; its toxics can be changed while connections live."""
 
     def __init__(self, target: int, *, seed: int = 1) -> None:
-        self.port = free_port()
+        self.port = free_port("127.0.0.1", 0)
         self.toxics = Toxics()
         self._target = target
         self._random = Random(seed)

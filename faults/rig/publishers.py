@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from faults.rig.waiting import until
+from gateway.bench.waiting import until
 
 
 class Sent(NamedTuple):

@@ -21,7 +21,7 @@ from faults.rig.proxy import Proxy
 from faults.rig.publishers import Publishers, told
 from faults.rig.sluice import Sluice
 from faults.rig.voice import Voice
-from faults.rig.waiting import StuckError, until
+from gateway.bench.waiting import StuckError, until
 
 SITE = "faults"
 FLOW = """\

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Sequence
 
-from faults.rig.waiting import until
+from gateway.bench.waiting import until
 
 
 class Server:

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from faults.rig.waiting import until
+from gateway.bench.waiting import until
 from gateway.status import read_up
 from gateway.status import status as read_status
 

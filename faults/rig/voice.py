@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 from paho.mqtt.client import Client, MQTTMessage, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from faults.rig.waiting import until
+from gateway.bench.waiting import until
 
 
 class Heard(NamedTuple):

@@ -9,7 +9,7 @@ import struct
 import subprocess
 from pathlib import Path
 
-from faults.rig.waiting import until
+from gateway.bench.waiting import until
 
 _SHUTDOWN, _WITHOUT_THE_LOG = 0x8004587D, 2
 """ext4's ioctl(2) by which it stops at once, as if the power were gone: nothing more is written, its own log neither."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -29,8 +28,3 @@ class Taken(NamedTuple):
     def since(self, before: Taken) -> Taken:
         """Give what was taken between two looks."""
         return Taken(self.cpu - before.cpu, self.written - before.written)
-
-
-def taken(pids: Mapping[str, int]) -> dict[str, Taken]:
-    """Look at processes by name."""
-    return {name: Taken.by(pid) for name, pid in pids.items()}

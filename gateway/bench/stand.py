@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.bench.process import Taken, taken
+from gateway.bench.process import Taken
+from gateway.bench.waiting import StuckError, until
 from gateway.broker.embedded import answers, choosing_ports, plan
 from gateway.ledger import balance
 from gateway.status import read_books, read_up, status
@@ -41,10 +41,6 @@ aggregate: {high: p95(temperature)}
 FLOWS = {"climate": CLIMATE, "tail": TAIL}
 METRICS = 4
 """Values in a message of the load, which make it 115 bytes long on average."""
-
-
-class StuckError(Exception):
-    """The parts did not come up, or did not come to rest."""
 
 
 class Stand:
@@ -98,7 +94,7 @@ class Stand:
 
     def taken(self) -> dict[str, Taken]:
         """Look what every process has taken so far."""
-        return taken(self.processes())
+        return {name: Taken.by(pid) for name, pid in self.processes().items()}
 
     def load(self, *, qos: int, seconds: float, devices: int = 1000, rate: float | None = None) -> subprocess.Popen[bytes]:
         """Start a load, as fast as the broker takes it where no rate is given."""
@@ -119,16 +115,6 @@ def loaded(load: subprocess.Popen[bytes]) -> dict[str, Any]:
         raise StuckError(f"the load ended with {load.returncode}")
     found: dict[str, Any] = json.loads(out)
     return found
-
-
-def until(condition: Callable[[], object], what: str, deadline: float = 60.0) -> float:
-    """Wait for something to become true; gives the seconds it took. Raises StuckError."""
-    began = monotonic()
-    while not condition():
-        if monotonic() - began > deadline:
-            raise StuckError(f"still not so after {deadline:.0f} s: {what}")
-        sleep(0.02)
-    return monotonic() - began
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

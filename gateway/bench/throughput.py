@@ -12,7 +12,8 @@ from threading import Thread
 from time import monotonic, sleep
 from typing import Any
 
-from gateway.bench.stand import Stand, StuckError, loaded, until
+from gateway.bench.stand import Stand, loaded
+from gateway.bench.waiting import StuckError, until
 from gateway.status import memories
 
 LAG = 1.0
@@ -93,10 +94,10 @@ def _counting(words: list[str]) -> Iterator[list[int]]:
         out.close()
 
 
-def sustained(folder: Path, *, qos: int, seconds: float, devices: int = 1000, **gateway: Any) -> Sustained:
+def sustained(folder: Path, *, qos: int, seconds: float, devices: int = 1000) -> Sustained:
     """Find a rate that is sustained for so many seconds: from a first guess downwards until nothing lags. Raises StuckError."""
     with Stand(folder) as stand:
-        stand.start_gateway(**gateway)
+        stand.start_gateway()
         rate = _guess(stand, qos=qos, devices=devices)
         for _ in range(_TRIES):
             found = _held(stand, qos=qos, seconds=seconds, devices=devices, rate=rate)

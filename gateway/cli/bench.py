@@ -21,8 +21,8 @@ def bench(
     """Measure this machine: a private mosquitto, a load of 1,000 devices, and all of Sluice, beside what mosquitto_sub merely receives."""
     from tempfile import TemporaryDirectory
 
-    from gateway.bench.stand import StuckError
     from gateway.bench.table import lines
+    from gateway.bench.waiting import StuckError
 
     chosen = sections or list(_SECTIONS)
     if unknown := [name for name in chosen if name not in _SECTIONS]:
