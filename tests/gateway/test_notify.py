@@ -42,7 +42,7 @@ def test_notifier_says_how_the_service_does(systemd):
     assert heard() == ["STATUS=connecting", "READY=1", "STATUS=connected READY=0", "EXTEND_TIMEOUT_USEC=60000000", "STOPPING=1"]
 
 
-@pytest.mark.parametrize(("pid", "wanted"), [(None, 1), (str(os.getpid()), 1), ("1", 0)])
+@pytest.mark.parametrize(("pid", "wanted"), [(None, 1), (str(os.getpid()), 1), ("1", 0)], ids=["any", "this", "another"])
 def test_notifier_gives_signs_of_life_to_the_watchdog_of_its_own(systemd, pid, wanted):
     """At half of the time, and only if it is this process that systemd watches: turning more often says no more."""
     address, heard = systemd
