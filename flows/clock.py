@@ -47,6 +47,10 @@ class JournalClock:
             self.live_until = row.received
         return self.now
 
+    def leads_to(self, row: Row) -> bool:
+        """Tell whether a later row lies in the same live stretch, as far as it can tell: no outage, lost broker or backlog is between."""
+        return row.live and bool(self._live) and row.connection == self._connection and row.uptime >= self._uptime
+
     def _set(self, row: Row) -> None:
         """Hold the system's clock against the monotonic one: `_began` is when that stood at 0, by the latest that the former ever showed."""
         began = row.received - row.uptime

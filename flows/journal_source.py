@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +18,13 @@ from flows.poison import Poison
 from flows.slice import Slice
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
-from gateway.journal.reader import JournalReader
+from gateway.journal.reader import JournalReader, row_at
 from gateway.journal.retention import write_durable
 from gateway.journal.row import Row
+from gateway.journal.urgent import UrgentReader
 
-_ROWS = 16
-"""Journal rows a batch: small, so that snapshots and a stop are never far."""
+_ROWS, _MESSAGES = 16, 1024
+"""Journal rows a batch, and messages from which on it holds no further row: small, so that snapshots, a stop and what is urgent are never far."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
@@ -40,7 +42,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     Delivery guarantee: at least once. It resumes at the offset of the last snapshot and reads what came after it again; the store makes
     that exactly once in effect. On `stopping` it gives its last counters and ends, which makes Bytewax snapshot at the last offset.
     On `switching` it does so at once, between two rows: whatever runs next goes on from there. It beats the process's `heartbeat`, and notes
-    in `attempts` what is under way.
+    in `attempts` what is under way. Rows that the gateway has noted as urgent are taken before those that wait in front of them.
     """
 
     def __init__(
@@ -60,6 +62,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._stopping = stopping
         self._switching = switching
         self._reader = JournalReader(directory, after=normaliser.offset)
+        self._waiting: deque[Row] = deque()
+        self._urgent = UrgentReader(directory)
+        self._behind = False
         self._attempts = attempts
         self._heartbeat = heartbeat
         self._silent = 0
@@ -81,13 +86,36 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._attempts.done():
             sleep(_STORED)
             return []
+        if self._behind and (items := self._urgent_row()):
+            return items
         rows = self._read()
         if not rows and self._bell.wait(_WAIT):
             rows = self._read()
         return self._items(rows)
 
     def _read(self) -> list[Row]:
-        return self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
+        """Read rows ahead, and give the first of them."""
+        if not self._waiting:
+            self._waiting += self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
+        rows: list[Row] = []
+        messages = 0
+        while self._waiting and messages < _MESSAGES:
+            rows.append(self._waiting.popleft())
+            messages += rows[-1].count
+        self._behind = bool(self._waiting) or len(rows) == _ROWS
+        return rows
+
+    def _urgent_row(self) -> list[Item]:
+        """Take the next urgent row, where others wait in front of it."""
+        offset = self._urgent.first(after=self._normaliser.offset)
+        if offset is None or not self._attempts.calm(self._normaliser.offset):
+            return []
+        row = row_at(self._directory, offset)
+        if row is None or not self._normaliser.may_take_early(row):
+            return []
+        self._urgent.done()
+        self._attempts.take(offset, offset, alone=False)
+        return list(self._normaliser.take_early(row))
 
     def _items(self, rows: list[Row]) -> list[Item]:
         if not rows:
@@ -141,6 +169,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     def close(self) -> None:
         self._reader.close()
+        self._urgent.close()
 
 
 class JournalSource(FixedPartitionedSource[Item, bytes]):

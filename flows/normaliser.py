@@ -18,6 +18,7 @@ from flows.asks import Asks
 from flows.attention import Attention
 from flows.clock import JournalClock
 from flows.copies import Copies
+from flows.early import Early, Taken
 from flows.flow import Flow
 from flows.heard import Heard
 from flows.identity import effect_id, group_text
@@ -89,6 +90,8 @@ class Normaliser:
             state["tally"] = {name: state.pop(name) for name in ("counts", "totals")}
         self.offset: int = state.get("offset", 0)
         self._messages: int = state.get("messages", 0)
+        self._received: int = state.get("received", 0)
+        self._early = Early(state.get("early", ()))
         self._clock = JournalClock(state.get("clock"))
         self._second: int = state.get("second", -1)
         self._tally = Tally(state.get("tally"))
@@ -108,13 +111,12 @@ class Normaliser:
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
         clock = self._clock.advance(row)
-        self.offset = row.offset
+        self.offset, self._received = row.offset, row.received
         step = Step(row)
         tick = clock // _SECOND != self._second
         self._second = clock // _SECOND
         gone = self._forget(step) if tick else ()
-        self._count_set_aside(row.total - row.count)
-        self._read(step)
+        self._take_in_turn(step)
         self._messages = max(self._messages, row.total)
         self._give_up(step)
         self._take_released(step)
@@ -129,6 +131,46 @@ class Normaliser:
         for number in shards:
             items, late = step.shards.get(number, ((), ()))
             yield shard_key(number), Slice(number, *time, items=items, late=late, offset=row.offset, since=since, gone=gone, ahead=ahead)
+
+    def may_take_early(self, row: Row) -> bool:
+        """Tell whether a row may be taken before those in front of it: nothing may lie between that makes its time another."""
+        plain = row.kind == Kind.MESSAGES and not self._poison.of(row.offset)
+        return plain and row.offset not in self._early and not self._early.full and self._clock.leads_to(row)
+
+    def take_early(self, row: Row) -> Iterator[Item]:
+        """Take an urgent row before its turn: the shards have it at once; what it gives to the store and to the counters waits for its turn.
+
+        No time passes by it, and no watermark goes further than the rows in their order have come: a group that both feed loses nothing.
+        """
+        step = Step(row)
+        messages, tally, self._tally = self._messages, self._tally, Tally()
+        self._read(step)
+        self._messages, self._tally, counted = messages, tally, self._tally
+        self._early.hold(Taken(row.offset, row.count, step.effects, counted.snapshot()))
+        shards = sorted(step.shards)
+        place = -row.offset  # apart from the parts of the row in its turn
+        yield STORE, RowPart(place, [], shards=shards)
+        ahead = self._clock.ahead + min(0, self._received - row.received)
+        for number in shards:
+            items, late = step.shards[number]
+            yield (
+                shard_key(number),
+                Slice(number, row.received, self._clock.now, True, False, items=items, late=late, offset=place, ahead=ahead),
+            )
+
+    def _take_in_turn(self, step: Step) -> None:
+        """Take what the row holds, or what it gave when it was taken early."""
+        row, taken = step.row, False
+        for early in self._early.turn(row.offset):
+            taken = early.offset == row.offset  # else it can no longer be read
+            if taken:
+                self._count_set_aside(row.total - row.count)
+            self._messages += early.count
+            self._tally.add(early.tally)
+            step.effects.extend(early.effects)
+        if not taken:
+            self._count_set_aside(row.total - row.count)
+            self._read(step)
 
     def _count_set_aside(self, before: int) -> None:
         """Count the messages of which nothing is left but that they are among the `before` that the journal had taken in."""
@@ -393,6 +435,8 @@ class Normaliser:
         state: dict[str, Any] = {
             "offset": self.offset,
             "messages": self._messages,
+            "received": self._received,
+            "early": self._early.snapshot(),
             "clock": self._clock.snapshot(),
             "second": self._second,
             "tally": self._tally.snapshot(),

@@ -58,6 +58,15 @@ class Tally:
         counts[term] = counts.get(term, 0) + by
         self._moved.add((stage, device, term))
 
+    def add(self, counted: dict[str, Any]) -> None:
+        """Count what another tally (its snapshot) has counted."""
+        for term, by in counted["totals"].items():
+            self.total(term, by)
+        for name, terms in counted["counts"].items():
+            stage, device = name.split("\x1f", 1)
+            for term, by in terms.items():
+                self.count(device, term, by, stage=stage)
+
     def moved_totals(self) -> list[Counted]:
         """Give the messages' counters that have moved since the last call."""
         moved, self._moved_totals = sorted(self._moved_totals), set()

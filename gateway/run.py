@@ -85,6 +85,7 @@ class Gateway:
             site=settings.site,
             client_id=settings.client_id,
             subscriptions=[Subscription(s.topic, s.qos) for s in settings.broker.subscribe],
+            urgent=settings.broker.urgent,
             state_file=data / "subscriptions.json",
             linger=journal.linger,
             payload_limit=settings.limits.payload,

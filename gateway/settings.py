@@ -62,6 +62,10 @@ class Broker(Checked):
         default="auto", description="Which broker is embedded; auto: mosquitto where it is installed."
     )
     subscribe: Annotated[tuple[Subscription, ...], Field(min_length=1, description="What is taken in.")] = (Subscription(),)
+    urgent: tuple[TopicFilter, ...] = Field(
+        default=(),
+        description="Topic filters: what matches is read before what waits, when the flows are behind, and is never shed for that.",
+    )
     keepalive: Duration = Field(
         default=30 * SECOND, description="How long the connection may be silent before it is asked for a sign of life."
     )

@@ -9,7 +9,8 @@ from devices.reading import Address, Value
 from gateway.store.effects import CommandRequested
 from gateway.store.reader import StoreReader
 
-_LOOKED_AT = 1000
+_AT_ONCE = 1000
+"""Commands taken over at once."""
 
 
 class Devices(Protocol):
@@ -40,5 +41,4 @@ class Reported:
 
     def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]:
         """Give what flows ask for behind a place in the store's effects, and the place looked at."""
-        found = self._reader.effects_after(seq, _LOOKED_AT)
-        return [effect for _, effect in found if isinstance(effect, CommandRequested)], found[-1][0] if found else seq
+        return self._reader.requests_after(seq, _AT_ONCE)

@@ -31,6 +31,7 @@ from gateway.journal.segment import (
     segments,
     sync_log,
 )
+from gateway.journal.urgent import UrgentNotes
 from gateway.sqlite_file import length, log_of, size
 from gateway.store.effects import CommandFact, Derived
 
@@ -87,6 +88,7 @@ class Journal:
         self.session = self.connection = 0
         self.live = False
         self.appended_at = monotonic_ns()
+        self._urgent = UrgentNotes(directory)
         self._log_sync = LogSync(self._sync_log) if durability == "batched" else None
         self._open()
         if self._log_sync:
@@ -144,9 +146,9 @@ class Journal:
         self.append_tick()
         return self.connection
 
-    def append_messages(self, entries: Sequence[Entry]) -> int:
-        """Commit a batch of messages; give its offset."""
-        return self._append(Kind.MESSAGES, pack(entries), len(entries))
+    def append_messages(self, entries: Sequence[Entry], *, urgent: bool = False) -> int:
+        """Commit a batch of messages; give its offset. Those that are `urgent` may be read before what waits in front of them."""
+        return self._append(Kind.MESSAGES, pack(entries), len(entries), urgent=urgent)
 
     def append_facts(self, facts: Sequence[CommandFact]) -> int:
         """Commit facts of commands' lives; give their offset."""
@@ -168,12 +170,14 @@ class Journal:
         """Commit an empty row, so that time goes on in silence."""
         return self._append(Kind.TICK, b"", 0)
 
-    def _append(self, kind: Kind, body: bytes, count: int) -> int:
+    def _append(self, kind: Kind, body: bytes, count: int, *, urgent: bool = False) -> int:
         with self._lock:
             if kind in _MESSAGES:
                 self._refuse_beyond_max_size()
             self._write(kind, body, count)
             offset = self.offset
+            if urgent:
+                self._urgent.note(offset)
             if offset % _ROWS_BETWEEN_LOOKS == 0:
                 self._look()
         self._bell.ring()
@@ -312,6 +316,7 @@ class Journal:
                 with suppress(OSError):  # said already, by whoever tried while it ran
                     self._segment.sync()
             self._put_down()
+            self._urgent.close()
 
 
 def _end(segment: Segment) -> int:

@@ -136,6 +136,12 @@ def first_since(directory: Path, received: int) -> int | None:
     return (_at_or_after(directory, low) or newest).offset
 
 
+def row_at(directory: Path, offset: int) -> Row | None:
+    """Read one row; None where it is not there, or cannot be read."""
+    row = _at_or_after(directory, offset)
+    return row if row and row.offset == offset else None
+
+
 def _at_or_after(directory: Path, offset: int) -> Row | None:
     """Read the row at an offset, or the next there is."""
     with closing(JournalReader(directory, after=offset - 1)) as reader:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
 from time import monotonic, monotonic_ns
 
+from devices.topics import matches
 from gateway.journal.journal import Journal, JournalFullError
 from gateway.journal.redelivery import Redelivery
 from gateway.journal.row import Entry, Flag
@@ -19,6 +22,8 @@ _AGAIN = 0.5
 """Seconds until a journal that was full is tried again."""
 _SHED_EVERY = 1.0
 """Seconds between rows with what was shed."""
+_TOPICS = 65_536
+"""Topics of which it is remembered whether they are urgent."""
 _OVERSIZE_KEPT = 1024
 """Bytes kept of a payload that is larger than `limits.payload`."""
 _NO_ROOM = "the journal is full"
@@ -27,19 +32,24 @@ _NO_ROOM = "the journal is full"
 class Intake:
     """Holds messages until they are in the journal, and tells which may be acknowledged.
 
-    Guarantee: a QoS 1 message may be acknowledged once the row that holds it, or counts it as shed, is durable. While the journal is full, or
-    the flows are too far behind, messages of QoS 1 are held, at most two rows of them and 16 MB, and `full` says when no more may be read.
+    Guarantee: a QoS 1 message may be acknowledged once the row that holds it, or counts it as shed, is durable. While the journal is full,
+    messages of QoS 1 are held, at most two rows of them and 16 MB, and `full` says when no more may be read. Live messages of topics that
+    `urgent` matches get rows of their own, and are shed by `limits.rate` alone; all rows are a quarter as long then, since flows read whole rows
+    and what is urgent waits for the one under way.
     What is held when a connection ends is dropped here, since the broker sends it again.
     """
 
-    def __init__(self, journal: Journal, *, payload_limit: int, rate: int | None, overload: Overload) -> None:
-        """Take `limits.payload` (bytes) and `limits.rate` (messages a second and topic)."""
+    def __init__(self, journal: Journal, *, payload_limit: int, rate: int | None, overload: Overload, urgent: Sequence[str] = ()) -> None:
+        """Take `limits.payload` (bytes), `limits.rate` (messages a second and topic) and `broker.urgent` (topic filters)."""
         self._journal = journal
         self._payload_limit = payload_limit
         self._quota = Quota(rate) if rate else None
         self._overload = overload
         self._redelivery = Redelivery.from_journal(journal.directory, journal.session)
         self.shedding = Shedding(journal)
+        self._longest = BATCH // 4 if urgent else BATCH
+        self._urgent_topic = lru_cache(_TOPICS)(lambda topic: any(matches(one, topic) for one in urgent)) if urgent else None
+        self._urgent: list[Entry] = []
         self._batch: list[Entry] = []
         self._bytes = 0
         self._backlog: list[Entry] = []
@@ -54,6 +64,7 @@ class Intake:
         """Begin with a new connection; what is held comes again on it."""
         self._backlog.clear()
         self._batch.clear()
+        self._urgent.clear()
         self._bytes, self._marked = 0, False
         self._done.clear()
         self._shed.clear()
@@ -64,18 +75,16 @@ class Intake:
     @property
     def blocked(self) -> str:
         """Why nothing is acknowledged now; empty where all is well."""
-        if self._refused:
-            return self._refused
-        return f"the flows are {self._overload.behind / 1e9:.0f} s behind (limits.lag)" if self._overload.holding else ""
+        return self._refused
 
     @property
     def _held(self) -> int:
-        return len(self._backlog) + len(self._batch) + len(self._shed)
+        return len(self._backlog) + len(self._urgent) + len(self._batch) + len(self._shed)
 
     @property
     def due(self) -> bool:
         """Whether a row is full."""
-        return self._held >= BATCH or self._bytes >= _ROOM
+        return self._held >= self._longest or self._bytes >= _ROOM
 
     @property
     def full(self) -> bool:
@@ -92,12 +101,18 @@ class Intake:
 
     def mark(self) -> None:
         """Note that what has come so far is the broker's backlog, and what comes from now on is live."""
-        self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], True
+        self._put_behind_backlog()
+        self._marked = True
 
     def doubt(self) -> None:
         """Have all that is held, and what comes until the next mark, be backlog: it may have waited."""
-        self._backlog, self._batch, self._marked = [*self._backlog, *self._batch], [], False
-        self._journal.live = False
+        self._put_behind_backlog()
+        self._marked = self._journal.live = False
+
+    def _put_behind_backlog(self) -> None:
+        self._backlog += [*self._urgent, *self._batch]
+        self._urgent.clear()
+        self._batch.clear()
 
     def take(self, entries: list[Entry]) -> None:
         """Take messages in, or shed them."""
@@ -117,7 +132,7 @@ class Intake:
         now, live = monotonic(), self._journal.live or self._marked
         if self._quota and live and not entry.flags & Flag.RETAINED and not self._quota.allows(entry.topic, now=now):
             return "limits.rate"
-        if not self._overload.allows(entry.topic, qos=min(entry.packet_id, 1), now=now):
+        if not self._overload.allows(entry.topic, qos=min(entry.packet_id, 1), now=now) and not self._is_urgent(entry):
             return "limits.lag"
         return _NO_ROOM if self._refused and not entry.packet_id else ""
 
@@ -126,8 +141,11 @@ class Intake:
             self._redelivery.expect(entry)
         if len(entry.payload) > self._payload_limit:
             entry = Entry(entry.topic, entry.payload[:_OVERSIZE_KEPT], entry.packet_id, entry.flags | Flag.OVERSIZE)
-        self._batch.append(entry)
+        (self._urgent if self._is_urgent(entry) else self._batch).append(entry)
         self._bytes += len(entry.payload)
+
+    def _is_urgent(self, entry: Entry) -> bool:
+        return self._urgent_topic is not None and self._urgent_topic(entry.topic) and not entry.flags & Flag.RETAINED
 
     def commit(self) -> list[int]:
         """Put what is held into the journal as far as that goes now; give the packet ids that may be acknowledged."""
@@ -147,21 +165,20 @@ class Intake:
         if self._marked and not self._backlog:
             self._journal.live, self._marked = True, False
         if not self._marked:
+            self._append(self._urgent, urgent=self._journal.live)
             self._append(self._batch)
         self._append_shed()
         if self._refused and self._journal.offset == before:
             self._journal.append_tick()  # nothing was held, so that only a row of our own can tell whether there is room again
 
-    def _append(self, entries: list[Entry]) -> None:
-        """Journal entries, or those of QoS 0 among them while the others are held."""
-        while rows := [entry for entry in entries if not (entry.packet_id and self._overload.holding)][:BATCH]:
-            self._journal.append_messages(rows)
+    def _append(self, entries: list[Entry], *, urgent: bool = False) -> None:
+        while rows := entries[: self._longest]:
+            self._journal.append_messages(rows, urgent=urgent)
             self._bytes -= sum(len(entry.payload) for entry in rows)
             ids = [entry.packet_id for entry in rows if entry.packet_id]
             self._redelivery.journalled(ids)
             self._done += ids
-            written = {id(entry) for entry in rows}
-            entries[:] = [entry for entry in entries if id(entry) not in written]
+            del entries[: len(rows)]
 
     def _append_shed(self) -> None:
         if self._shed or (self.shedding.waiting and monotonic() - self._shed_at >= _SHED_EVERY):
@@ -172,7 +189,7 @@ class Intake:
 
     def _make_room(self) -> None:
         """Shed the messages of QoS 0 that are held, so that the connection can be read on."""
-        for held in (self._backlog, self._batch):
+        for held in (self._backlog, self._urgent, self._batch):
             for entry in held:
                 if not entry.packet_id:
                     self.shedding.shed(entry.topic, _NO_ROOM)

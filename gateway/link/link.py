@@ -71,6 +71,7 @@ class Link(threading.Thread):
         site: str,
         client_id: str,
         subscriptions: Sequence[Subscription],
+        urgent: Sequence[str] = (),
         state_file: Path,
         linger: int = 0,
         payload_limit: int = 256 * 1024,
@@ -95,7 +96,7 @@ class Link(threading.Thread):
         self._on_state = on_state
         self._session = Session(expiry=expiry, longest_packet=longest_packet, mqtt5=mqtt5)
         self._overload = Overload(lag)
-        self._intake = Intake(journal, payload_limit=payload_limit, rate=rate, overload=self._overload)
+        self._intake = Intake(journal, payload_limit=payload_limit, rate=rate, overload=self._overload, urgent=urgent)
         self._client: Connection
         self._connection = 0
         self._end = _NEVER_OPEN

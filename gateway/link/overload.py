@@ -11,8 +11,6 @@ _EVERY = 1.0
 """Seconds between looks."""
 _STALE = 5.0
 """Seconds after which what is known of the flows says nothing any more."""
-_HOLD = 4
-"""So many times `limits.lag` behind, even what is never shed is held back."""
 _LEFT_FREE = 0.9
 """Part of what the flows can read that is shared out: with the rest they catch up."""
 _TOPICS = 100_000
@@ -24,16 +22,13 @@ class Overload:
 
     The flows are overloaded when they read on, are further behind than `limits.lag`, and have not come closer for three seconds; this ends
     when they are closer than half of that, or do not read at all (flows that are down are waited for). Then messages of QoS 0 are shed, of
-    each topic those beyond its fair share. Further behind than four times `limits.lag`, messages of QoS 1 are held back too, until the flows
-    are closer than `limits.lag`: the broker keeps them.
+    each topic those beyond its fair share. Messages of QoS 1 are never shed: they wait in the journal, and where that is full, at the broker.
     """
 
     def __init__(self, lag: int) -> None:
         """Take `limits.lag` in ns. All other times are seconds of a steady clock."""
         self._lag = lag
         self.overloaded = False
-        self.holding = False
-        self.behind = 0
         self._messages = 0
         self._looked = 0.0
         self._noted = 0.0
@@ -55,18 +50,10 @@ class Overload:
             self._rate = moved / seconds if self._rate == 0.0 else (self._rate + moved / seconds) / 2
             self._still = 0 if moved else self._still + 1
             self._recent.append(behind)
-        self.behind = behind
-        self._decide()
-
-    def _decide(self) -> None:
-        if self._still >= _LOOKS or self.behind <= self._lag // 2:
+        if self._still >= _LOOKS or behind <= self._lag // 2:
             self.overloaded = False
         elif self._falls_behind():
             self.overloaded = True
-        if not self.overloaded or self.behind < self._lag:
-            self.holding = False
-        elif self.behind > _HOLD * self._lag:
-            self.holding = True
         if not self.overloaded:
             self._share = None
             self._came.clear()
@@ -81,7 +68,7 @@ class Overload:
         if not self.overloaded:
             return True
         if now - self._noted > _STALE:
-            self.overloaded = self.holding = False
+            self.overloaded = False
             return True
         if now - self._second >= _EVERY:
             self._share = fair_share(self._came.values(), self._rate * _LEFT_FREE) if self._came else None

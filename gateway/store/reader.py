@@ -292,10 +292,24 @@ class StoreReader:
     def effects_after(self, position: int, limit: int) -> list[tuple[int, Outcome]]:
         """Give the next outcomes with a seq above `position`, in order, each with its seq."""
         query = "SELECT seq, kind, body FROM effects WHERE seq > ? ORDER BY seq LIMIT ?"
+        return self._decoded(query, (position, limit))
+
+    def requests_after(self, position: int, limit: int) -> tuple[list[CommandRequested], int]:
+        """Give the next commands with a seq above `position`, in order, and the seq up to which there is none further.
+
+        Whatever lies between is passed over undecoded, however much it is: a command does not wait behind ten thousand windows.
+        """
+        (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
+        query = "SELECT seq, kind, body FROM effects WHERE seq > ? AND seq <= ? AND +kind = 'command' ORDER BY seq LIMIT ?"
+        found = self._decoded(query, (position, newest, limit))
+        requests = [effect for _, effect in found if isinstance(effect, CommandRequested)]
+        return requests, found[-1][0] if len(found) == limit else max(position, newest)
+
+    def _decoded(self, query: str, values: tuple[int, ...]) -> list[tuple[int, Outcome]]:
         try:
-            return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, (position, limit))]
+            return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, values)]
         except (KeyError, msgspec.DecodeError) as error:
-            raise DamageError(self.path.name, f"an effect behind {position} cannot be decoded: {error}") from error
+            raise DamageError(self.path.name, f"an effect behind {values[0]} cannot be decoded: {error}") from error
 
     def pending(self, after: Positions) -> Positions:
         """Give how many rows of each stream lie above these positions."""

@@ -51,23 +51,12 @@ def test_overload_sheds_what_the_loud_bring_beyond_their_share():
     assert second(107.0) == (49, 40, True)  # 90 % of 100 a second, less 41
 
 
-def test_overload_holds_what_it_never_sheds():
-    """Four times `limits.lag` behind, the sender has to wait, until the flows are closer than `limits.lag`."""
-    overload = Overload(SECOND)
-    run(overload, [(100 * n, 2 + n) for n in range(6)])
-    assert overload.holding
-    overload.note(messages=700, behind=2 * SECOND, now=106.0)
-    assert overload.holding
-    overload.note(messages=800, behind=SECOND * 9 // 10, now=107.0)
-    assert not overload.holding
-
-
 def test_overload_goes_by_fresh_news_only():
-    """When nobody says any more where the flows are, nothing is shed or held."""
+    """When nobody says any more where the flows are, nothing is shed."""
     overload = Overload(SECOND)
     run(overload, [(100 * n, 2 + n) for n in range(6)])
     assert all(overload.allows("loud", qos=0, now=200.0) for _ in range(1000))
-    assert (overload.overloaded, overload.holding) == (False, False)
+    assert not overload.overloaded
 
 
 def test_quota_remembers_a_bounded_number_of_topics():

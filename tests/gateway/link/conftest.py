@@ -23,10 +23,10 @@ class Disk(Journal):
 
     full_now = ""
 
-    def _append(self, *row):
+    def _append(self, *row, **how):
         if self.full_now:
             raise JournalFullError(self.full_now)
-        return super()._append(*row)
+        return super()._append(*row, **how)
 
 
 class Gateway:

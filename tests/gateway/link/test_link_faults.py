@@ -16,7 +16,9 @@ import paho.mqtt.client as paho
 import pytest
 
 from gateway.broker.embedded import answers, speaks_mqtt5
+from gateway.journal.reader import row_at
 from gateway.journal.row import Flag, Shed
+from gateway.journal.urgent import UrgentReader
 
 
 def publish(broker, topic, *payloads, qos=1):
@@ -248,24 +250,42 @@ def test_link_takes_again_what_it_held_when_the_connection_ended(mosquitto, star
     assert gateway.payloads() == ["same"] * 200
 
 
-def test_link_holds_what_flows_that_are_far_behind_cannot_read(mosquitto, start, until, monkeypatch):
-    """Overloaded flows make the link hold QoS 1, and let in what QoS 0 has room for, until they have come closer."""
+def test_link_takes_in_what_flows_that_are_far_behind_cannot_read(mosquitto, start, until, monkeypatch):
+    """While flows are overloaded, QoS 1 waits in the journal; of QoS 0 what is beyond a fair share is shed, but for urgent topics."""
     monkeypatch.setattr("gateway.link.overload._EVERY", 0.0)
-    gateway = start(mosquitto.url, lag=SECOND)
+    gateway = start(mosquitto.url, lag=SECOND, urgent=["alarm/+"])
     until(lambda: gateway.journal.live)
     gateway.link.tick_every = SECOND // 100
     gateway.journal.append_shed([Shed("before", 10_000, "test")])
     for step in range(6):
-        gateway.link.note_progress(100 * step, time_ns() - (3 + step) * SECOND)
+        gateway.link.note_progress(100 * step, time_ns() - (30 + step) * SECOND)
         until(lambda: gateway.link._progress is None)
-    assert gateway.link.blocked == "the flows are 8 s behind (limits.lag)"
     publish(mosquitto, "sure", *map(str, range(1200)))
-    publish(mosquitto, "loose", "let in", qos=0)
-    until(lambda: "let in" in gateway.payloads())
-    assert gateway.payloads() == ["let in"]
-    gateway.link.note_progress(10_000, time_ns())
-    until(lambda: len(gateway.entries()) == 1201)
+    publish(mosquitto, "alarm/x", *["fire"] * 300, qos=0)
+    until(lambda: len(gateway.entries()) == 1500)
+    assert gateway.link.blocked == ""
     assert [e.payload.decode() for e in gateway.entries() if e.topic == "sure"] == [str(n) for n in range(1200)]
+    assert gateway.link.shed == 0
+
+
+def test_link_gives_urgent_topics_rows_of_their_own(mosquitto, start, until):
+    """Whoever reads the journal is told which rows those are; what is retained is never urgent."""
+    subprocess.run(
+        ["mosquitto_pub", "-h", mosquitto.host, "-p", str(mosquitto.port), "-t", "alarm/old", "-m", "kept", "-r"], check=True, timeout=30
+    )
+    gateway = start(mosquitto.url, urgent=["alarm/#"])
+    until(lambda: gateway.journal.live)
+    for number in range(20):
+        publish(mosquitto, "alarm/x" if number % 5 == 0 else "other", str(number))
+    until(lambda: len(gateway.entries()) == 21)
+    reader = UrgentReader(gateway.directory / "0")
+    urgent = []
+    while offset := reader.first(after=0):
+        reader.done()
+        urgent.append(row_at(gateway.directory / "0", offset))
+    reader.close()
+    assert [entry.payload for row in urgent for entry in row.entries()] == [b"0", b"5", b"10", b"15"]
+    assert all(row.live and row.count == len(row.entries()) for row in urgent)
 
 
 def test_link_limits_what_one_topic_may_bring(mosquitto, start, until):
