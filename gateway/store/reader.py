@@ -18,6 +18,7 @@ from gateway.store.effects import (
     SHARDS,
     AlertChanged,
     CommandFact,
+    CommandRequested,
     Counted,
     Failed,
     Group,

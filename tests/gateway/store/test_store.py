@@ -375,6 +375,18 @@ def test_a_seq_is_never_given_out_twice(path):
         assert [seq for seq, _ in reader.effects_after(2, 10)] == [3]
 
 
+def test_commands_are_found_behind_any_number_of_windows(path):
+    """What lies between two commands is passed over at once, and so is what comes behind the last."""
+    with Store(path) as store:
+        store.write([window(n) for n in range(1, 2001)] + [command(1)] + [window(n) for n in range(2001, 2101)])
+        with StoreReader(path) as reader:
+            assert reader.requests_after(0, 10) == ([command(1)], 2101)
+            assert reader.requests_after(2101, 10) == ([], 2101)
+            store.write([command(2), command(3), window(3000)])
+            assert reader.requests_after(2101, 1) == ([command(2)], 2102)
+            assert reader.requests_after(2102, 10) == ([command(3)], 2104)
+
+
 def test_what_no_destination_took_is_not_pruned(tmp_path):
     """The slowest cursor counts, and one without a file has taken nothing."""
     assert delivered(tmp_path, []) == Positions.everything()
