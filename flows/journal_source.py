@@ -23,7 +23,7 @@ from gateway.journal.retention import write_durable
 from gateway.journal.row import Row
 from gateway.journal.urgent import UrgentReader
 
-_ROWS, _MESSAGES = 16, 1024
+_ROWS, _MESSAGES = 16, 256
 """Journal rows a batch, and messages from which on it holds no further row: small, so that snapshots, a stop and what is urgent are never far."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
