@@ -33,7 +33,7 @@ demo: $(VENV)/runtime
 install: $(VENV)/runtime
 
 test: lint tools
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
