@@ -55,9 +55,10 @@ class Sluice:
 
     def processes(self) -> dict[str, int]:
         """Give the pids of its parts, and of itself as `up`."""
-        if self._process is None or self._process.poll() is not None:
+        process = self._process  # another thread may end it meanwhile
+        if process is None or process.poll() is not None:
             return {}
-        return {**(read_up(self.data) or {}).get("processes", {}), "up": self._process.pid}
+        return {**(read_up(self.data) or {}).get("processes", {}), "up": process.pid}
 
     def process(self, name: str) -> int | None:
         """Give the pid of a part, None where it does not run."""
