@@ -55,7 +55,7 @@ class _VirtualClock:
 
     def __init__(self, flows: Sequence[Flow]) -> None:
         self._shard = Shard(flows)
-        self._router = Router(flows, series_limit=1 << 30)
+        self._router = Router(flows)
         self._wanted: dict[tuple[str, str, str], list[tuple[str, Group | Looked]]] = {}
         self._start: int | None = None
         self._now = 0

@@ -24,11 +24,9 @@ class KnownSeries:
     A known series is never refused. Those that have been silent for a day are forgotten only where there is no room.
 
     >>> known = KnownSeries(1)
-    >>> def of(device):
-    ...     return Reading(device=device, metric="m", key="m", value=1, raw_value=1, ts=0, received=0, convention="x")
-    >>> known.admit(of("a"), 0), known.admit(of("b"), 1), known.admit(of("a"), 2)
+    >>> known.admit("a\x1fm\x1f", 0), known.admit("b\x1fm\x1f", 1), known.admit("a\x1fm\x1f", 2)
     (True, False, True)
-    >>> known.forget_silent(DAY + 3), known.admit(of("b"), DAY + 3)
+    >>> known.forget_silent(DAY + 3), known.admit("b\x1fm\x1f", DAY + 3)
     ((['a\x1fm\x1f'], ['a']), True)
     """
 
@@ -54,9 +52,8 @@ class KnownSeries:
         """Tell whether a series of the device is known."""
         return device.partition("\x1f")[0] in self._of
 
-    def admit(self, reading: Reading, now: int) -> bool:
-        """Note a reading's series at `now` (seconds of the journal's time); False where it is new and there is no room."""
-        name = series_name(reading)
+    def admit(self, name: str, now: int) -> bool:
+        """Note a series at `now` (seconds of the journal's time); False where it is new and there is no room."""
         if name not in self._last:
             if len(self._last) >= self.limit:
                 return False

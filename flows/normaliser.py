@@ -22,7 +22,7 @@ from flows.early import Early, Taken
 from flows.flow import Flow
 from flows.heard import Heard
 from flows.identity import effect_id, group_text
-from flows.known_series import KnownSeries
+from flows.known_series import KnownSeries, series_name
 from flows.newer_state import NewerStateError
 from flows.poison import WHOLE, Poison
 from flows.repeats import Repeats
@@ -32,6 +32,7 @@ from flows.row_order import RowPart
 from flows.slice import Looked, Slice
 from flows.step import Shards, Step
 from flows.tally import Tally
+from flows.track import Track
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
 from gateway.store.effects import (
@@ -102,7 +103,8 @@ class Normaliser:
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
         self._retained = sorted(retained, key=lambda one: specificity(one[0]))
         self._copies = Copies(state.get("copies"))
-        self._router = Router(flows, series_limit=series_limit)
+        self._router = Router(flows)
+        self._tracks: dict[tuple[str, str, str], Track] = {}
         self._series = KnownSeries(series_limit, state.get("series"))
         self._poison = poison or Poison()
         self._heard = Heard(self._catalogue, self._series)
@@ -212,7 +214,9 @@ class Normaliser:
         """Where there is no room for new series, forget what has been silent for long; give the devices of which nothing is left."""
         names, devices = self._series.forget_silent(self._second)
         self._repeats.forget(names)
-        self._router.forget(names)
+        for name in names:
+            device, metric, channel = name.split("\x1f", 2)
+            self._tracks.pop((device, metric, channel), None)
         self._heard.forget(devices)
         step.effects.extend(self._tally.forget(devices))
         return devices
@@ -250,11 +254,11 @@ class Normaliser:
         """Take a reading that a flow derived, unless it would change the type of its series."""
         received = step.row.received
         message = derived.message(one, received)
-        outcome, routes = self._understand(step, message, lambda: self._catalogue.of_their_kind([derived.reading(one, received)]))
+        outcome, tracks = self._understand(step, message, lambda: self._catalogue.of_their_kind([derived.reading(one, received)]))
         if isinstance(outcome, DeadLetter):
             self._dead(step, message, outcome)
         elif isinstance(outcome, list):
-            self._take_readings(step, outcome, routes)
+            self._take_readings(step, outcome, tracks)
 
     def _is_copy(self, row: Row, entry: Entry) -> bool:
         """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
@@ -283,7 +287,7 @@ class Normaliser:
 
     def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
         """Read a message, and count it by what came of it."""
-        outcome, routes = self._understand(step, message, lambda: self._said(message, keys))
+        outcome, tracks = self._understand(step, message, lambda: self._said(message, keys))
         if isinstance(outcome, Ignored):
             self._tally.outcome(outcome.device or "", "ignored")
         elif isinstance(outcome, DeadLetter):
@@ -292,7 +296,7 @@ class Normaliser:
             self._tally.total("held", 1)
             self._waiting.hold(message, outcome, now=self._clock.now)
         else:
-            self._take_readings(step, outcome, routes)
+            self._take_readings(step, outcome, tracks)
             if self._catalogue.news.refused:
                 self._refuse(step, message)
         self._take_news(step, message.received)
@@ -302,27 +306,27 @@ class Normaliser:
         outcome = self._catalogue.readings(message)
         return only(keys, outcome, self._catalogue.news.refused) if keys else outcome
 
-    def _understand(self, step: Step, message: Message, read: Callable[[], Outcome]) -> tuple[Outcome, list[tuple[Route, ...]]]:
+    def _understand(self, step: Step, message: Message, read: Callable[[], Outcome]) -> tuple[Outcome, list[Track]]:
         """Decide what becomes of a message before anything is done about it, so that a bug costs that message and nothing else.
 
-        With readings, gives who wants each of them.
+        With readings, gives the series of each.
         """
         if step.poisoned:
             self._catalogue.news.forget()
             return DeadLetter(step.poisoned), []
         try:
             outcome = read()
+            tracks: list[Track] = []
             if isinstance(outcome, list):
-                outcome = self._admit(outcome)
+                outcome, tracks = self._admit(outcome)
                 if isinstance(outcome, DeadLetter):  # there may be a million such names, which say nothing twice
                     self._catalogue.forget_topic(message.topic)
-            routes = [self._router.routes(reading) for reading in outcome] if isinstance(outcome, list) else []
         except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
             self._catalogue.news.forget()
             return DeadLetter(f"bug in taking topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400]), []
         if self._router.failed:
             step.effects.extend(self._failures(step.row.received))
-        return outcome, routes
+        return outcome, tracks
 
     def _failures(self, at: int) -> Iterator[Failed]:
         """Tell of the flows that could not say whether they want a series."""
@@ -331,11 +335,33 @@ class Normaliser:
             reason = f"where: {type(error).__name__}: {error}"[:400]
             yield Failed(effect_id("f", flow, "where", group_text(group), at // _HOUR), flow, group, "", reason, at)
 
-    def _admit(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
+    def _admit(self, readings: list[Reading]) -> tuple[list[Reading] | DeadLetter, list[Track]]:
         """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
-        out = [reading for reading in readings if not self._series.admit(reading, self._second)]
-        if not out:
-            return readings
+        known, second, tracks, out = self._tracks, self._second, [], []
+        for reading in readings:
+            track = known.get((reading.device, reading.metric, reading.channel))
+            if track is None or track.heard != second:
+                track = self._track(reading)
+            if track is None:
+                out.append(reading)
+            else:
+                tracks.append(track)
+        return (self._left(readings, out), tracks) if out else (readings, tracks)
+
+    def _track(self, reading: Reading) -> Track | None:
+        """Note that a reading's series was heard in this second; None where it is new and there is no room."""
+        series = (reading.device, reading.metric, reading.channel)
+        track = self._tracks.get(series)
+        name = track.name if track else series_name(reading)
+        if not self._series.admit(name, self._second):
+            return None
+        if track is None:
+            track = self._tracks[series] = Track(name, self._router.routes(reading), self._second)
+        track.heard = self._second
+        return track
+
+    def _left(self, readings: list[Reading], out: list[Reading]) -> list[Reading] | DeadLetter:
+        """Refuse the readings that are `out`; give the others."""
         for device in {reading.device for reading in out}:
             if not self._series.has(device):
                 self._catalogue.forget(device)
@@ -392,43 +418,47 @@ class Normaliser:
         if news.born:
             self._waiting.release(news.born)
 
-    def _take_readings(self, step: Step, readings: list[Reading], routes: Sequence[tuple[Route, ...]]) -> None:
-        seen = ["new" if reading.retained else self._repeats.look(reading) for reading in readings]
+    def _take_readings(self, step: Step, readings: list[Reading], tracks: Sequence[Track]) -> None:
+        look = self._repeats.look
+        seen = ["new" if one.retained else look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
         if all(one == "repeat" for one in seen):
             self._tally.outcome(readings[0].device, "duplicates")
             return
-        # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
-        for reading in readings:
-            self._tally.count(reading.device, "readings")
-        self._tally.outcome(readings[0].device, "normalised")
         belated = readings[0].received != step.row.received
-        for reading, how, wanted in zip(readings, seen, routes, strict=True):
-            # Where a device listens, and in which dialect, is learned from its own messages alone.
-            if reading.device not in self._heard and reading.convention != derived.OURS:
-                step.effects.append(self._heard.learn(reading))
+        device, counts = None, {}
+        for reading, how, track in zip(readings, seen, tracks, strict=True):
+            if reading.device != device:
+                # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
+                device, counts = reading.device, self._tally.counters(reading.device)
+                # Where a device listens, and in which dialect, is learned from its own messages alone.
+                if device not in self._heard and reading.convention != derived.OURS:
+                    step.effects.append(self._heard.learn(reading))
+            counts["readings"] = counts.get("readings", 0) + 1
             step.effects.append(ReadingKept(step.place(), reading, belated))
             if reading.retained:
-                self._tally.count(reading.device, "retained")
-            else:
-                self.attention.reading(reading)
-                self._route(reading, wanted, step.shards, late=how == "beyond")
+                counts["retained"] = counts.get("retained", 0) + 1
+                continue
+            self.attention.reading(reading)
+            if not (track.routes and self._route(reading, track.routes, step.shards, late=how == "beyond")):
+                counts["unselected"] = counts.get("unselected", 0) + 1
+        self._tally.outcome(readings[0].device, "normalised")
 
-    def _route(self, reading: Reading, wanted: tuple[Route, ...], shards: Shards, *, late: bool) -> None:
-        selected = False
+    def _route(self, reading: Reading, wanted: tuple[Route, ...], shards: Shards, *, late: bool) -> bool:
+        """Hand a reading to the shards of those who want it; tell whether a flow has selected it."""
+        selected: dict[str, int] = {}
         for flow, group, shard in wanted:
-            items, too_late = shards.setdefault(shard, ([], []))
+            items, too_late = shards.get(shard) or shards.setdefault(shard, ([], []))
             if isinstance(group, Looked):
                 items.append((flow, group, reading))  # looked up only: the newest value counts, however late
                 continue
-            selected = True
+            selected = selected or self._tally.counters(reading.device, stage="select")
+            selected[flow] = selected.get(flow, 0) + 1
             if late:
                 too_late.append((flow, reading.device))
             else:
                 items.append((flow, group, reading))
-            self._tally.count(reading.device, flow, stage="select")
-        if not selected:
-            self._tally.count(reading.device, "unselected")
+        return bool(selected)
 
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""

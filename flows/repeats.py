@@ -9,7 +9,6 @@ from typing import Literal
 from zlib import crc32
 
 from devices.reading import Reading
-from flows.known_series import series_name
 
 REMEMBERED = 1024
 """How many readings of a series are remembered at most: those with the newest event times, in 12 bytes each."""
@@ -30,19 +29,18 @@ class Repeats:
         self._seen = {name: (_array("q", times), _array("I", values)) for name, (times, values) in (state or {}).items()}
         self._room = _room(len(self._seen))
 
-    def look(self, reading: Reading) -> Seen:
-        """Tell what a reading is, and remember a new one.
+    def look(self, name: str, reading: Reading) -> Seen:
+        """Tell what a reading of the series of this name is, and remember a new one.
 
         >>> from devices.reading import Reading
         >>> def at(ts, v):
         ...     return Reading(device="d", metric="m", key="m", value=v, raw_value=v, ts=ts, received=9, time_source="device", convention="x")
         >>> repeats = Repeats()
-        >>> [repeats.look(at(*said)) for said in [(1, 20.0), (2, 20.0), (1, 20.0), (1, 20.5)]]
+        >>> [repeats.look("d", at(*said)) for said in [(1, 20.0), (2, 20.0), (1, 20.0), (1, 20.5)]]
         ['new', 'new', 'repeat', 'new']
         """
         if reading.time_source.startswith("received"):
             return "new"
-        name = series_name(reading)
         found = self._seen.get(name)
         if found is None:
             found = self._seen[name] = (array("q"), array("I"))

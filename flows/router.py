@@ -1,8 +1,8 @@
-"""Which flows want a reading, and in which group: decided once per series."""
+"""Which flows want a reading, and in which group."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from devices.reading import Reading
 from flows.flow import Flow
@@ -15,26 +15,15 @@ Route = tuple[str, Group | Looked, int]
 
 
 class Router:
-    """Resolve routes from what never changes within a series: device, metric, channel, unit and labels."""
+    """Resolve routes from what never changes within a series: device, metric, channel, unit and labels. Ask once for each series."""
 
-    def __init__(self, flows: Sequence[Flow], *, series_limit: int) -> None:
+    def __init__(self, flows: Sequence[Flow]) -> None:
         self._flows = flows
-        self._series_limit = series_limit
-        self._routes: dict[tuple[str, str, str], tuple[Route, ...]] = {}
         self.failed: list[tuple[str, Group, Exception]] = []
         """Flows that failed to say whether they want a series (a bug), with the group it would be in: for whoever asked, to tell and clear."""
 
     def routes(self, reading: Reading) -> tuple[Route, ...]:
         """Give the flows that select this reading's series."""
-        series = (reading.device, reading.metric, reading.channel)
-        found = self._routes.get(series)
-        if found is None:
-            if len(self._routes) >= self._series_limit:
-                self._routes.clear()  # only a cache: what is dropped is resolved again
-            found = self._routes[series] = tuple(self._resolve(reading))
-        return found
-
-    def _resolve(self, reading: Reading) -> list[Route]:
         found: list[Route] = []
         for flow in self._flows:
             group = _group(flow, reading)
@@ -42,13 +31,7 @@ class Router:
                 found += _wanted(flow, reading, group)
             except Exception as error:  # noqa: BLE001  (one flow's bug must not stop the others)
                 self.failed.append((flow.name, group, error))
-        return found
-
-    def forget(self, names: Iterable[str]) -> None:
-        """Forget series, by their names (`flows.known_series`)."""
-        for name in names:
-            device, metric, channel = name.split("\x1f", 2)
-            self._routes.pop((device, metric, channel), None)
+        return tuple(found)
 
 
 def _wanted(flow: Flow, reading: Reading, group: Group) -> list[Route]:

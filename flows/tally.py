@@ -24,7 +24,7 @@ class Tally:
         state = state or {}
         self._counts: dict[str, dict[str, int]] = state.get("counts", {})
         self._totals: dict[str, int] = state.get("totals", {})
-        self._moved: set[tuple[str, str, str]] = set()
+        self._moved: set[str] = set()
         self._moved_totals: set[str] = set(self._totals)
         self._shed = sum(key.startswith("link\x1f") for key in self._counts)
 
@@ -54,9 +54,17 @@ class Tally:
 
     def count(self, device: str, term: str, by: int = 1, *, stage: str = "normalise") -> None:
         """Count something of a device."""
-        counts = self._counts.setdefault(f"{stage}\x1f{device}", {})
+        counts = self.counters(device, stage=stage)
         counts[term] = counts.get(term, 0) + by
-        self._moved.add((stage, device, term))
+
+    def counters(self, device: str, *, stage: str = "normalise") -> dict[str, int]:
+        """Give a device's counters of a stage, to be moved on now."""
+        name = f"{stage}\x1f{device}"
+        self._moved.add(name)
+        counts = self._counts.get(name)
+        if counts is None:
+            counts = self._counts[name] = {}
+        return counts
 
     def add(self, counted: dict[str, Any]) -> None:
         """Count what another tally (its snapshot) has counted."""
@@ -73,18 +81,24 @@ class Tally:
         return [Counted("total", "", "", term, self._totals[term]) for term in moved]
 
     def moved(self) -> list[Counted]:
-        """Give the devices' counters that have moved since the last call."""
+        """Give the counters of devices of which one has moved since the last call."""
         moved, self._moved = sorted(self._moved), set()
-        return [Counted(stage, "", device, term, self._counts[f"{stage}\x1f{device}"][term]) for stage, device, term in moved]
+        return [
+            Counted(stage, "", device, term, value)
+            for name in moved
+            for stage, device in [name.split("\x1f", 1)]
+            for term, value in self._counts[name].items()
+        ]
 
     def forget(self, devices: Iterable[str]) -> list[Counted]:
         """Let devices' counters go to "", so that the sums stay; give those that are 0 now."""
         zeros = []
         for device in devices:
             for stage in ("normalise", "select"):
-                for term, value in self._counts.pop(f"{stage}\x1f{device}", {}).items():
+                name = f"{stage}\x1f{device}"
+                self._moved.discard(name)
+                for term, value in self._counts.pop(name, {}).items():
                     self.count("", term, value, stage=stage)
-                    self._moved.discard((stage, device, term))
                     zeros.append(Counted(stage, "", device, term, 0))
         return zeros
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from devices.reading import Reading
-from flows.known_series import DAY, KnownSeries
+from flows.known_series import DAY, KnownSeries, series_name
 from flows.normaliser import STORE, Normaliser
 from flows.repeats import Repeats
 from flows.tally import MOST_SHED
@@ -147,17 +147,17 @@ def test_repeats_share_their_room(series, monkeypatch):
             told = Reading(
                 device=f"d{n}", metric="m", key="m", value=1, raw_value=1, ts=ts, received=ts, time_source="device", convention="x"
             )
-            assert repeats.look(told) == "new"
+            assert repeats.look(series_name(told), told) == "new"
     assert sum(len(times) for times, _ in repeats.snapshot().values()) // 8 <= 64
-    assert repeats.look(told) == "repeat"
+    assert repeats.look(series_name(told), told) == "repeat"
 
 
 def test_known_series_in_a_snapshot_are_the_same():
     """A memory that was kept knows what it knew, and how many series of each device there are."""
     known = KnownSeries(2)
     one, other = (Reading(device="a", metric=m, key=m, value=1, raw_value=1, ts=0, received=0, convention="x") for m in ("m", "n"))
-    assert known.admit(one, 1)
-    assert known.admit(other, 5)
+    assert known.admit(series_name(one), 1)
+    assert known.admit(series_name(other), 5)
     again = KnownSeries(2, known.snapshot())
     assert again.full
     assert again.forget_silent(DAY + 3) == (["a\x1fm\x1f"], [])
