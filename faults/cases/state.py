@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from random import Random
 from time import time
+from typing import NamedTuple
 
 from faults.account import opened
 from faults.fault import fault
@@ -33,11 +34,13 @@ FILES = (
 
 
 @fault(
-    "F25", "files damaged before a start", scaled="500 cases: emptied, cut short, a byte changed, another's content, the log gone, removed"
+    "F25",
+    "files damaged before a start",
+    scaled="500 files, two a start: emptied, cut short, a byte changed, another's content, the log gone",
 )
 def damaged(rig: Rig) -> None:
-    """Each case begins from the same folder of a gateway that was killed; what the damage spared must be there afterwards."""
-    cases, side_by_side = round(rig.length(500, 4)), round(rig.length(3, 2))
+    """Each case begins from the same folder of a gateway that was killed; what the damage of two files spared must be there afterwards."""
+    cases, side_by_side = round(rig.length(250, 4)), round(rig.length(3, 2))
     sluice = rig.sluice(history=False)
     sluice.start()
     load = rig.publish(rate=rig.length(500, 800), seconds=rig.length(5, 2.5))
@@ -57,7 +60,7 @@ def damaged(rig: Rig) -> None:
     slowest, told, lost = max(one.took for one in found), sum(one.told for one in found), sum(one.missing > 0 for one in found)
     memory = max(patients.get().end() for _ in range(side_by_side))
     rig.note(
-        f"{cases} cases, {side_by_side} at a time: the slowest start took {slowest:.1f} s, the most memory was {memory / 1e6:.0f} MB;"
+        f"{cases} starts with two damaged files each, {side_by_side} at a time: the slowest start took {slowest:.1f} s, the most memory was {memory / 1e6:.0f} MB;"
         f" {told} times something was set aside, {lost} times messages with it"
     )
     rig.must(slowest < 20, f"starts within 20 s; took {slowest:.1f} s")
@@ -104,7 +107,9 @@ class Patient:
         data, sluice, healed = self._sluice.data, self._sluice, Healed()
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._sound, data)
-        what = _damage(data, Random(case))
+        random = Random(case)
+        first = _damage(data, random)
+        what = f"{first}; {_damage(data, random, but=first.file)}"
         try:
             healed.took = sluice.start(within=20)
             until(lambda: sluice.status()["ledger"]["pending"] == 0, "everything has been read", 20)
@@ -133,10 +138,20 @@ class Patient:
         return self._peak.memory
 
 
-def _damage(data: Path, random: Random) -> str:
+class Damage(NamedTuple):
+    """A file of the data folder, and what was done to it."""
+
+    file: str
+    how: str
+
+    def __str__(self) -> str:
+        return f"{self.file} {self.how}"
+
+
+def _damage(data: Path, random: Random, *, but: str = "") -> Damage:
     """Damage one file in one way."""
     files = sorted(path for pattern in FILES for path in data.glob(pattern) if path.is_file() and path.stat().st_size)
-    path = random.choice(files)
+    path = random.choice([path for path in files if str(path.relative_to(data)) != but])
     content = path.read_bytes()
     how = random.choice(("emptied", "cut short", "a byte changed", "swapped", "log gone", "removed"))
     if how == "emptied":
@@ -152,7 +167,7 @@ def _damage(data: Path, random: Random) -> str:
         path.with_name(path.name.removesuffix("-wal") + "-wal").unlink(missing_ok=True)
     else:
         path.unlink()
-    return f"{path.relative_to(data)} {how}"
+    return Damage(str(path.relative_to(data)), how)
 
 
 def _missing(truth: Path, data: Path) -> int:
