@@ -60,7 +60,8 @@ def damaged(rig: Rig) -> None:
     slowest, told, lost = max(one.took for one in found), sum(one.told for one in found), sum(one.missing > 0 for one in found)
     memory = max(patients.get().end() for _ in range(side_by_side))
     rig.note(
-        f"{cases} starts with two damaged files each, {side_by_side} at a time: the slowest start took {slowest:.1f} s, the most memory was {memory / 1e6:.0f} MB;"
+        f"{cases} starts with two damaged files each, {side_by_side} at a time: the slowest took {slowest:.1f} s,"
+        f" the most memory was {memory / 1e6:.0f} MB;"
         f" {told} times something was set aside, {lost} times messages with it"
     )
     rig.must(slowest < 20, f"starts within 20 s; took {slowest:.1f} s")
