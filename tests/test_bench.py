@@ -9,7 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.bench import throughput
+from gateway.bench.flash import flash
 from gateway.bench.latency import latency
+from gateway.bench.restart import restart
 from gateway.bench.table import lines
 from gateway.cli import app
 
@@ -41,17 +43,38 @@ def test_every_value_beyond_the_threshold_is_answered(tmp_path):
     assert 0 < found.p50 <= found.p99 <= found.longest
 
 
+def test_what_is_written_is_told_by_process(tmp_path):
+    found = flash(tmp_path / "stand", rate=200, seconds=2.0)
+    assert found.messages == 400
+    assert set(found.written) == {"gateway", "flows"}
+
+
+def test_killed_flows_are_timed_until_they_read_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.bench.stand.SETTINGS", {"flows": {"snapshot": "1s"}})
+    found = restart(tmp_path / "stand", windows=300)
+    assert (found.windows, found.memory > 1_000_000) == (300, True)
+    assert 0 < found.seconds < 30
+
+
 def test_sections_that_are_not_there_are_told():
     done = CliRunner().invoke(app, ["bench", "speed"])
     assert done.exit_code == 2
-    assert "must be of throughput, latency; got speed" in done.output
+    assert "must be of throughput, latency, flash, restart; got speed" in done.output
 
 
 def test_table_says_what_was_found():
     one = {"qos": 1, "rate": 5000, "seconds": 30.0, "lag": 0.5, "received_by_c": 10_000, "ratio": 0.5, "generator": 20_000, "headroom": 2.0}
     one |= {"cpu": {"broker": 2.5, "flows": 40.0}, "written": {"gateway": 45.0}, "memory": {"gateway": 50 << 20}}
     delay = {"rate": 1000, "commands": 600, "unanswered": 0, "p50": 2.5, "p99": 5.5, "longest": 9.0}
-    said = "\n".join(lines(json.loads(json.dumps({"throughput": [one], "latency": [delay]}))))
+    found = {
+        "throughput": [one],
+        "latency": [delay],
+        "flash": [{"rate": 10, "messages": 300, "written": {"gateway": 4096.0, "flows": 90.5}}],
+    }
+    found["restart"] = {"windows": 100_000, "seconds": 1.25, "memory": 90 << 20}
+    said = "\n".join(lines(json.loads(json.dumps(found))))
+    assert "at    10 messages/s  4186.5 bytes: gateway 4096, flows 90.5" in said
+    assert "100,000 windows open: live again after 1.2 s, 90 MB" in said
     assert "5,000 messages/s for 30 s, lag 0.50 s" in said
     assert "42.5 µs: broker 2.5, flows 40" in said
     assert "beside 1,000 messages/s: p50 2.5 ms, p99 5.5 ms, longest 9.0 ms of 600" in said

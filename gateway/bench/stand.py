@@ -39,6 +39,8 @@ window: {kind: sliding, length: 60s, slide: 10s}
 aggregate: {high: p95(temperature)}
 """
 FLOWS = {"climate": CLIMATE, "tail": TAIL}
+SETTINGS: dict[str, Any] = {}
+"""Settings of the gateway besides site and broker: those that it has by default."""
 METRICS = 4
 """Values in a message of the load, which make it 115 bytes long on average."""
 
@@ -76,7 +78,7 @@ class Stand:
             (self.config / folder).mkdir(parents=True, exist_ok=True)
             for name, text in files.items():
                 (self.config / folder / f"{name}.yaml").write_text(text)
-        (self.config / "gateway.yaml").write_text(json.dumps({"site": "bench", "broker": {"url": self.broker.url}}))
+        (self.config / "gateway.yaml").write_text(json.dumps({"site": "bench", "broker": {"url": self.broker.url}, **SETTINGS}))
         words = [sys.executable, "-c", "from gateway.cli import main; main()", "up"]
         folders = ["--config", str(self.config), "--data", str(self.data)]
         self._up = self._start([*words, *folders], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

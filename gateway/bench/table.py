@@ -20,6 +20,11 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             f"sensor to command beside {one['rate']:,} messages/s: p50 {one['p50']:.1f} ms, p99 {one['p99']:.1f} ms,"
             f" longest {one['longest']:.1f} ms of {one['commands']:,}"
         )
+    for one in found.get("flash", ()):
+        yield f"written a message at {one['rate']:>5,} messages/s  {_parts(one['written'], 'bytes')}"
+    if "restart" in found:
+        one = found["restart"]
+        yield f"flows killed with {one['windows']:,} windows open: live again after {one['seconds']:.1f} s, {one['memory'] / 2**20:.0f} MB"
 
 
 def _parts(parts: dict[str, float], unit: str) -> str:

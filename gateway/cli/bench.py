@@ -9,12 +9,13 @@ import typer
 
 from gateway.command_line import JsonOption, fail, out, print_json
 
-_SECTIONS = ("throughput", "latency")
+_SECTIONS = ("throughput", "latency", "flash", "restart")
 _RATES = (100, 1_000, 10_000)
+_TRICKLES = (1, 10, 1_000)
 
 
 def bench(
-    sections: Annotated[list[str] | None, typer.Argument(metavar="[throughput|latency]...", help="Only these.")] = None,
+    sections: Annotated[list[str] | None, typer.Argument(metavar="[throughput|latency|flash|restart]...", help="Only these.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=5, help="For how long each figure is measured.")] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -36,6 +37,14 @@ def bench(
                 from gateway.bench.latency import latency
 
                 found["latency"] = [latency(Path(folder) / f"latency-{rate}", rate=rate, seconds=seconds).document() for rate in _RATES]
+            if "flash" in chosen:
+                from gateway.bench.flash import flash
+
+                found["flash"] = [flash(Path(folder) / f"flash-{rate}", rate=rate, seconds=seconds).document() for rate in _TRICKLES]
+            if "restart" in chosen:
+                from gateway.bench.restart import restart
+
+                found["restart"] = restart(Path(folder) / "restart").document()
         except (StuckError, FileNotFoundError) as error:
             fail(f"bench: {error}")
     if as_json:

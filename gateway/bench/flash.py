@@ -1,0 +1,36 @@
+"""What a message costs the disk at a trickle, a stream and a flood, with everything that is written beside it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gateway.bench.stand import Stand, loaded
+from gateway.bench.waiting import until
+
+
+@dataclass(frozen=True)
+class Flash:
+    """Bytes that each process gave to the disk for a message: the gateway the journal, the flows the store and their snapshots."""
+
+    rate: int
+    messages: int
+    written: dict[str, float] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def flash(folder: Path, *, rate: int, seconds: float) -> Flash:
+    """Measure it over so many seconds, ticks included. Raises StuckError."""
+    with Stand(folder) as stand:
+        stand.start_gateway()
+        loaded(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what is written once for each device
+        until(lambda: stand.messages()[1] == 0, "everything has been read")
+        before = stand.taken()
+        sent = int(loaded(stand.load(qos=1, seconds=seconds, devices=1000, rate=rate))["sent"])
+        until(lambda: stand.messages()[1] == 0, "everything has been read")
+        after = stand.taken()
+    parts = {name: round(after[name].since(before[name]).written / sent, 1) for name in ("gateway", "flows")}
+    return Flash(rate, sent, parts)

@@ -1,0 +1,64 @@
+"""How long the flows are away when they are killed with many windows open."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from gateway.bench.stand import Stand, loaded
+from gateway.bench.waiting import StuckError, until
+from gateway.journal.reader import newest_row
+from gateway.journal.retention import read_durable
+from gateway.status import memory
+from gateway.store.reader import StoreReader
+
+_HOURLY = """\
+name: hourly
+select: {metrics: [temperature]}
+group: [device]
+window: {kind: tumbling, length: 1h}
+aggregate: {warm: mean(temperature), hot: max(temperature)}
+"""
+_RATE = 4_000
+"""Messages a second while the windows are opened."""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Seconds from `kill -9` of the flows until they had read what came to the journal meanwhile; `memory` of them then, in bytes."""
+
+    windows: int
+    seconds: float
+    memory: int
+
+    def document(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def restart(folder: Path, *, windows: int = 100_000) -> Restart:
+    """Open a window for each of so many devices, wait for the snapshot that holds them, and kill the flows. Raises StuckError."""
+    with Stand(folder) as stand:
+        stand.start_gateway({"hourly": _HOURLY})
+        sent = int(loaded(stand.load(qos=1, seconds=windows / _RATE + 1, devices=windows, rate=_RATE))["sent"])
+        if sent < windows:
+            raise StuckError(f"restart: each of {windows:,} devices must have said something; got {sent:,} messages")
+        until(lambda: stand.messages()[1] == 0, "everything has been read", 600)
+        journal = stand.data / "journal" / "0"
+        newest = newest_row(journal)
+        until(lambda: newest and read_durable(journal) >= newest.offset, "a snapshot holds the windows", 120)
+        flows = stand.processes()["flows"]
+        began = monotonic()
+        os.kill(flows, signal.SIGKILL)
+        with StoreReader(stand.data / "store.db") as reader:
+
+            def live() -> bool:
+                newest, progress, now = newest_row(journal), reader.progress(), stand.processes().get("flows", flows)
+                return now != flows and newest is not None and progress is not None and progress.offset >= newest.offset
+
+            until(live, "the flows read again")
+        took = monotonic() - began
+        return Restart(windows, round(took, 2), memory(stand.processes()["flows"]))
