@@ -87,9 +87,15 @@ class Attempts:
         """Tell how many of the next `rows` rows behind `offset` may be read at once."""
         return 1 if self._deaths >= CLOSE_AFTER and self._first - _NEAR <= offset + 1 <= self._last else rows
 
-    def calm(self, offset: int) -> bool:
-        """Tell whether no row behind `offset` is suspected of a death: else they are read in their order only."""
-        return not self._deaths or offset > self._last + _NEAR
+    @property
+    def close(self) -> bool:
+        """Whether rows are suspected of deaths, so that all are read in their order only."""
+        return self._deaths >= CLOSE_AFTER
+
+    @property
+    def reached(self) -> int:
+        """Up to which row of the journal there is something in the store."""
+        return self._written()
 
     def take(self, first: int, last: int, *, alone: bool) -> None:
         """Note that these rows are under way."""

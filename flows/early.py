@@ -9,8 +9,8 @@ import msgspec
 
 from gateway.store.effects import CommandRequested, DeadLettered, DeviceLearned, Effect, Failed, LetterTried, ReadingKept
 
-MOST = 10_000
-"""Effects that wait for their turn, from which on nothing more is taken early."""
+MOST, MOST_ROWS = 10_000, 1_000
+"""Effects, and rows, that wait for their turn, from which on nothing more is taken early."""
 _TYPES: dict[str, type[Effect]] = {
     one.__name__: one for one in (ReadingKept, DeviceLearned, DeadLettered, LetterTried, Failed, CommandRequested)
 }
@@ -38,7 +38,7 @@ class Early:
     @property
     def full(self) -> bool:
         """Whether so much waits that nothing more is to be taken early."""
-        return self._waiting >= MOST
+        return self._waiting >= MOST or len(self._rows) >= MOST_ROWS
 
     def __contains__(self, offset: int) -> bool:
         return offset in self._rows

@@ -13,6 +13,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.attempts import Attempts
 from flows.attention import Attention
+from flows.early_notes import EarlyNotes
 from flows.normaliser import Item, Normaliser
 from flows.poison import Poison
 from flows.slice import Slice
@@ -63,8 +64,11 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._switching = switching
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._waiting: deque[Row] = deque()
-        self._urgent = UrgentReader(directory)
         self._behind = False
+        self._urgent = UrgentReader(directory)
+        self._notes = EarlyNotes(directory, normaliser.offset, forget=attempts.close)
+        # What was made of a journal is made again in the same order: nothing new is early where somebody has been before.
+        self._again = max(self._notes.last + 1, attempts.reached)
         self._attempts = attempts
         self._heartbeat = heartbeat
         self._silent = 0
@@ -78,6 +82,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             self._heartbeat.beat()
         if self._durable is not None:  # called again after a snapshot: that snapshot is durable now
             write_durable(self._directory, self._durable)
+            self._notes.durable(self._durable)
             self._durable = None
         if self._stopping.is_set():
             return self._last_batches()
@@ -86,7 +91,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._attempts.done():
             sleep(_STORED)
             return []
-        if self._behind and (items := self._urgent_row()):
+        if items := self._urgent_row():
             return items
         rows = self._read()
         if not rows and self._bell.wait(_WAIT):
@@ -102,19 +107,32 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         while self._waiting and messages < _MESSAGES:
             rows.append(self._waiting.popleft())
             messages += rows[-1].count
+            if rows[-1].offset in self._notes.places:
+                break
         self._behind = bool(self._waiting) or len(rows) == _ROWS
         return rows
 
     def _urgent_row(self) -> list[Item]:
-        """Take the next urgent row, where others wait in front of it."""
-        offset = self._urgent.first(after=self._normaliser.offset)
-        if offset is None or not self._attempts.calm(self._normaliser.offset):
+        """Take an urgent row that was taken at this place before, or, where others wait in front of it, the next."""
+        here = self._normaliser.offset
+        for noted in self._notes.behind(here):
+            if items := self._early(row_at(self._directory, noted)):
+                return items
+        if not self._behind or here < self._again or self._attempts.close:
             return []
-        row = row_at(self._directory, offset)
-        if row is None or not self._normaliser.may_take_early(row):
+        offset = self._urgent.first(after=here)
+        row = row_at(self._directory, offset) if offset is not None else None
+        if offset is not None and (row is None or self._normaliser.is_early(offset)):
+            self._urgent.done()  # the next one may be next
+        if row is None or not self._normaliser.may_take_early(row) or not self._notes.note(here, row.offset):
             return []
         self._urgent.done()
-        self._attempts.take(offset, offset, alone=False)
+        return self._early(row)
+
+    def _early(self, row: Row | None) -> list[Item]:
+        if row is None or not self._normaliser.may_take_early(row):
+            return []
+        self._attempts.take(row.offset, row.offset, alone=False)
         return list(self._normaliser.take_early(row))
 
     def _items(self, rows: list[Row]) -> list[Item]:
@@ -170,6 +188,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def close(self) -> None:
         self._reader.close()
         self._urgent.close()
+        self._notes.close()
 
 
 class JournalSource(FixedPartitionedSource[Item, bytes]):

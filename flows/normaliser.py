@@ -134,6 +134,10 @@ class Normaliser:
             items, late = step.shards.get(number, ((), ()))
             yield shard_key(number), Slice(number, *time, items=items, late=late, offset=row.offset, since=since, gone=gone, ahead=ahead)
 
+    def is_early(self, offset: int) -> bool:
+        """Tell whether a row was taken early, and its turn is still to come."""
+        return offset in self._early
+
     def may_take_early(self, row: Row) -> bool:
         """Tell whether a row may be taken before those in front of it: nothing may lie between that makes its time another."""
         plain = row.kind == Kind.MESSAGES and not self._poison.of(row.offset)
@@ -142,13 +146,15 @@ class Normaliser:
     def take_early(self, row: Row) -> Iterator[Item]:
         """Take an urgent row before its turn: the shards have it at once; what it gives to the store and to the counters waits for its turn.
 
-        No time passes by it, and no watermark goes further than the rows in their order have come: a group that both feed loses nothing.
+        No time passes by it, and no watermark goes further than the rows in their order have come. What a flow counts is counted with it.
         """
         step = Step(row)
         messages, tally, self._tally = self._messages, self._tally, Tally()
         self._read(step)
         self._messages, self._tally, counted = messages, tally, self._tally
-        self._early.hold(Taken(row.offset, row.count, step.effects, counted.snapshot()))
+        selected, rest = counted.split("select")
+        self._tally.add(selected)
+        self._early.hold(Taken(row.offset, row.count, step.effects, rest))
         shards = sorted(step.shards)
         place = -row.offset  # apart from the parts of the row in its turn
         yield STORE, RowPart(place, [], shards=shards)

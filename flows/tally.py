@@ -75,6 +75,12 @@ class Tally:
             for term, by in terms.items():
                 self.count(device, term, by, stage=stage)
 
+    def split(self, stage: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Give what was counted of one stage, and all else, each as a snapshot."""
+        of = {name: terms for name, terms in self._counts.items() if name.startswith(f"{stage}\x1f")}
+        rest = {name: terms for name, terms in self._counts.items() if name not in of}
+        return {"counts": of, "totals": {}}, {"counts": rest, "totals": self._totals}
+
     def moved_totals(self) -> list[Counted]:
         """Give the messages' counters that have moved since the last call."""
         moved, self._moved_totals = sorted(self._moved_totals), set()

@@ -96,6 +96,11 @@ class Broker(Checked):
             for key in ("ca_file", "cert_file"):
                 if getattr(self, key) is not None:
                     yield Problem((key,), f"{key} is for mqtts:// and wss://, not for this url", key=True, show=False)
+        for number, topic in enumerate(self.urgent):
+            if topic.startswith("$share/"):  # whoever subscribes so is given the topics themselves
+                yield Problem(
+                    ("urgent", number), "urgent must be what topics match; a shared subscription's begin behind $share and its group"
+                )
         if not 5 * SECOND <= self.keepalive <= 65_535 * SECOND:
             yield Problem(("keepalive",), "keepalive must be from 5s to 65535s")
         if self.session > (2**32 - 2) * SECOND:
