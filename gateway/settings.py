@@ -96,15 +96,16 @@ class Broker(Checked):
             for key in ("ca_file", "cert_file"):
                 if getattr(self, key) is not None:
                     yield Problem((key,), f"{key} is for mqtts:// and wss://, not for this url", key=True, show=False)
-        for number, topic in enumerate(self.urgent):
-            if topic.startswith("$share/"):  # whoever subscribes so is given the topics themselves
-                yield Problem(
-                    ("urgent", number), "urgent must be what topics match; a shared subscription's begin behind $share and its group"
-                )
+        yield from self._session_rules()
+
+    def _session_rules(self) -> Iterator[Problem]:
         if not 5 * SECOND <= self.keepalive <= 65_535 * SECOND:
             yield Problem(("keepalive",), "keepalive must be from 5s to 65535s")
         if self.session > (2**32 - 2) * SECOND:
             yield Problem(("session",), "session must be at most 4294967294s, which MQTT 5 can say")
+        for number, topic in enumerate(self.urgent):
+            if topic.startswith("$share/"):  # what comes of a shared subscription has the topic alone
+                yield Problem(("urgent", number), "urgent must be a filter that topics match, without $share and a group")
 
 
 class InfluxDB(Checked):

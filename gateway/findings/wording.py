@@ -47,6 +47,10 @@ _OF_KINDS = {"union_tag_invalid", "union_tag_not_found", "model_attributes_type"
 """What pydantic calls what is wrong with sections of one of several kinds."""
 
 
+_MOST_NAMED = 16
+"""Known names that a finding lists at most."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Give the known name that an unknown one may be meant for."""
     return next(iter(difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.6)), None)
@@ -62,7 +66,7 @@ def hint(name: str, known: Iterable[str]) -> str:
     near = nearest(name, names)
     if near:
         return f"; did you mean {near!r}?"
-    return f"; known: {', '.join(names)}" if 0 < len(names) <= 12 else ""
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= _MOST_NAMED else ""
 
 
 def problems(error: ErrorDetails, model: type[BaseModel], data: Any) -> Iterator[Problem]:
