@@ -88,7 +88,7 @@ class Attempts:
         return 1 if self._deaths >= CLOSE_AFTER and self._first - _NEAR <= offset + 1 <= self._last else rows
 
     @property
-    def close(self) -> bool:
+    def suspicious(self) -> bool:
         """Whether rows are suspected of deaths, so that all are read in their order only."""
         return self._deaths >= CLOSE_AFTER
 

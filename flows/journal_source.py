@@ -66,7 +66,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._waiting: deque[Row] = deque()
         self._behind = False
         self._urgent = UrgentReader(directory)
-        self._notes = EarlyNotes(directory, normaliser.offset, forget=attempts.close)
+        self._notes = EarlyNotes(directory, normaliser.offset, forget=attempts.suspicious)
         # What was made of a journal is made again in the same order: nothing new is early where somebody has been before.
         self._again = max(self._notes.last + 1, attempts.reached)
         self._attempts = attempts
@@ -118,7 +118,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         for noted in self._notes.behind(here):
             if items := self._early(row_at(self._directory, noted)):
                 return items
-        if not self._behind or here < self._again or self._attempts.close:
+        if not self._behind or here < self._again or self._attempts.suspicious:
             return []
         offset = self._urgent.first(after=here)
         row = row_at(self._directory, offset) if offset is not None else None
