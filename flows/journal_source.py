@@ -91,7 +91,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._attempts.done():
             sleep(_STORED)
             return []
-        if items := self._urgent_row():
+        if items := self._noted_row() or self._urgent_row():
             return items
         rows = self._read()
         if not rows and self._bell.wait(_WAIT):
@@ -112,12 +112,16 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._behind = bool(self._waiting) or len(rows) == _ROWS
         return rows
 
-    def _urgent_row(self) -> list[Item]:
-        """Take an urgent row that was taken at this place before, or, where others wait in front of it, the next."""
-        here = self._normaliser.offset
-        for noted in self._notes.behind(here):
-            if items := self._early(row_at(self._directory, noted)):
+    def _noted_row(self) -> list[Item]:
+        """Take an urgent row at the place at which it was taken before."""
+        for offset in self._notes.behind(self._normaliser.offset):
+            if items := self._early(row_at(self._directory, offset)):
                 return items
+        return []
+
+    def _urgent_row(self) -> list[Item]:
+        """Take the next urgent row, where others wait in front of it."""
+        here = self._normaliser.offset
         if not self._behind or here < self._again or self._attempts.suspicious:
             return []
         offset = self._urgent.first(after=here)
@@ -166,6 +170,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._attempts.done():
             sleep(_STORED)
             return []
+        if items := self._noted_row():
+            return items
         rows = self._read()
         return self._items(rows) if rows else self._flush()
 
