@@ -82,11 +82,12 @@ def outcomes(effects):
 @pytest.mark.parametrize(
     ("workers", "epoch"), [(1, timedelta(0)), (2, timedelta(0)), (1, timedelta(seconds=30)), (2, timedelta(milliseconds=3))]
 )
-def test_effects_stand_in_the_order_of_the_journal(workers, epoch, flow, journal, tmp_path):
+def test_effects_stand_in_the_order_of_the_journal(workers, epoch, flow, journal, tmp_path, monkeypatch):
     """One worker or two, a snapshot at every batch or at the end: the store holds what a plain replay gives, in its order."""
     store, recovery, stopping = Store(tmp_path / "store.db"), tmp_path / "recovery", threading.Event()
     recovery.mkdir()
     init_db_dir(recovery, 1)
+    monkeypatch.setattr("flows.journal_source._CATCH_UP", 60.0)
     stopping.set()  # it reads what there is, flushes its counters and ends
     bells = Bell(tmp_path / "journal.bell"), Bell(tmp_path / "store.bell")
     upkeep = Upkeep(
