@@ -25,7 +25,8 @@ from gateway.journal.row import Row
 from gateway.journal.urgent import UrgentReader
 
 _ROWS, _MESSAGES = 16, 256
-"""Journal rows a batch, and messages from which on it holds no further row: small, so that snapshots, a stop and what is urgent are never far."""
+"""Journal rows a batch, small so that snapshots and a stop are never far; and where something may be urgent, messages from which on it holds no
+further row. Each batch is a transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
@@ -104,7 +105,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             self._waiting += self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
         rows: list[Row] = []
         messages = 0
-        while self._waiting and messages < _MESSAGES:
+        urgent = self._urgent.expected()
+        most = self._attempts.most(self._waiting[0].offset - 1, _ROWS) if self._waiting else 0
+        while self._waiting and len(rows) < most and not (urgent and messages >= _MESSAGES):
             rows.append(self._waiting.popleft())
             messages += rows[-1].count
             if rows[-1].offset in self._notes.places:

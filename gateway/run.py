@@ -26,6 +26,7 @@ from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
 from gateway.heartbeat import GATEWAY as HEART
 from gateway.heartbeat import Heartbeat
+from gateway.journal import urgent
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
 from gateway.journal.reader import newest_row
@@ -65,6 +66,8 @@ class Gateway:
         self.endpoint = Endpoint.of(settings.broker, broker_url)
         journal = settings.journal
         directory = data / "journal" / "0"
+        if not settings.broker.urgent:
+            urgent.forget(directory)
         offset, messages = _known_to_store(data)
         self._journal = Journal(
             directory,

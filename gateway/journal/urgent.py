@@ -46,6 +46,12 @@ class UrgentNotes:
             self._file = None
 
 
+def forget(directory: Path) -> None:
+    """Drop the notes: nothing is urgent any more."""
+    with suppress(OSError):
+        (directory / _FILE).unlink(missing_ok=True)
+
+
 class UrgentReader:
     """Reads the notes in order, each until it is done with: no urgent row overtakes another."""
 
@@ -53,6 +59,10 @@ class UrgentReader:
         self._path = directory / _FILE
         self._file: int | None = None
         self._at = 0
+
+    def expected(self) -> bool:
+        """Tell whether urgent rows come in this journal."""
+        return self._path.exists()
 
     def first(self, *, after: int) -> int | None:
         """Give the first offset behind `after` that has been noted and is not done; None where there is none."""
