@@ -26,13 +26,11 @@ from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Row
+from gateway.link.wire import entry_of, variable_integer
 from gateway.store.effects import SHARDS
 from gateway.store.store import Store
 from simulator.load.reports import Reports
 from simulator.load.spec import LoadSpec
-
-LINGER = 0.2
-"""Seconds that the store waits with a commit, as `sluice up` has it."""
 
 
 def batches(messages: int, devices: int, row: int) -> Iterator[list[Entry]]:
@@ -40,17 +38,20 @@ def batches(messages: int, devices: int, row: int) -> Iterator[list[Entry]]:
     reports = Reports(LoadSpec(rate=None, devices=devices, qos=1, metrics=METRICS), seed=1)
     entries: list[Entry] = []
     for number in range(messages):
-        entries.append(entry(reports.encode(number, 1, step=1, position=number, stamp=round(time() * 1000))))
+        entries.append(published(reports.encode(number, 1, step=1, position=number, stamp=round(time() * 1000))))
         if len(entries) == row:
             yield entries
             entries = []
 
 
-def entry(packet: bytes) -> Entry:
-    """Read a PUBLISH of QoS 1 (MQTT 3.1.1, 3.3)."""
-    at = 2 if packet[1] < 128 else 3
-    topic_end = at + 2 + int.from_bytes(packet[at : at + 2], "big")
-    return Entry(packet[at + 2 : topic_end].decode(), packet[topic_end + 2 :], int.from_bytes(packet[topic_end : topic_end + 2], "big"))
+def published(packet: bytes) -> Entry:
+    """Read a whole PUBLISH of QoS 1 (MQTT 3.1.1, 3.3)."""
+    length = variable_integer(packet, 1)
+    assert length
+    at = length[1] + 2
+    topic_end = at + int.from_bytes(packet[at - 2 : at], "big")
+    packet_id = int.from_bytes(packet[topic_end : topic_end + 2], "big")
+    return entry_of(packet[at:topic_end], packet[topic_end + 2 :], packet_id, packet[0])
 
 
 class Stopwatch:
@@ -124,7 +125,7 @@ class Stream:
         self._normaliser = Normaliser(flows, [])
         self._shards = [Shard(flows) for _ in range(SHARDS)]
         self._order = RowOrder()
-        self._store = Store(folder / "store.db", linger=LINGER)
+        self._store = Store(folder / "store.db")
 
     def take(self, row: Row) -> None:
         """Take a row through the steps."""

@@ -92,11 +92,6 @@ class Attempts:
         """Whether rows are suspected of deaths, so that all are read in their order only."""
         return self._deaths >= CLOSE_AFTER
 
-    @property
-    def reached(self) -> int:
-        """Up to which row of the journal there is something in the store."""
-        return self._written()
-
     def take(self, first: int, last: int, *, alone: bool) -> None:
         """Note that these rows are under way."""
         self._alone = last if alone else 0
@@ -108,7 +103,7 @@ class Attempts:
 
     def done(self) -> bool:
         """Tell whether a row that was read alone is in the store."""
-        return not self._alone or self._written() == self._alone
+        return not self._alone or self.written() == self._alone
 
     def end(self) -> None:
         """Note a stop, or a switch to another config: whatever happened before is over."""
@@ -116,7 +111,8 @@ class Attempts:
         self._under_way = (0, 0, WHOLE)
         self._save()
 
-    def _written(self) -> int:
+    def written(self) -> int:
+        """Tell up to which row of the journal there is something in the store; 0 where that cannot be told."""
         try:
             if self._reader is None and self._store:
                 self._reader = StoreReader(self._store)

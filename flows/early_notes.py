@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from struct import Struct
 
@@ -25,14 +24,16 @@ class EarlyNotes:
     def __init__(self, directory: Path, after: int, *, forget: bool = False) -> None:
         """Take up the notes for whoever begins behind the row `after`; `forget` drops them: rows are to be read in order."""
         self._path = directory / _FILE
-        self._pairs = [] if forget else [pair for pair in self._read() if pair[0] >= after]
+        self._file: int | None = None
+        known = self._read()
+        self._end = len(known) * _PAIR.size  # a note that was cut short is written over
+        self._pairs = [] if forget else [pair for pair in known if pair[0] >= after]
         self.places = {place for place, _ in self._pairs}
         """Rows behind which urgent rows were taken."""
         self.last = max(self.places, default=0)
-        self._file: int | None = None
-        with suppress(OSError):
-            replace(self._path, b"".join(_PAIR.pack(*pair) for pair in self._pairs))
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        self._writable = True
+        if known != self._pairs:
+            self._keep(self._pairs)
 
     def _read(self) -> list[tuple[int, int]]:
         try:
@@ -47,21 +48,30 @@ class EarlyNotes:
 
     def note(self, place: int, offset: int) -> bool:
         """Note that an urgent row is taken behind a row; False where that cannot be noted, so that it must not be."""
-        if self._file is None:
+        if not self._writable:
             return False
         try:
-            return os.write(self._file, _PAIR.pack(place, offset)) == _PAIR.size
+            if self._file is None:
+                self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT, 0o644)
+            noted = os.pwrite(self._file, _PAIR.pack(place, offset), self._end) == _PAIR.size
         except OSError:
             return False
+        self._end += noted * _PAIR.size
+        return noted
 
     def durable(self, offset: int) -> None:
         """Drop the notes that no state needs any more, once they are many: the state of this row is durable."""
-        with suppress(OSError):
-            if self._file is not None and os.fstat(self._file).st_size > _LONGEST:
-                kept = [pair for pair in self._read() if pair[0] >= offset]
-                self.close()
-                replace(self._path, b"".join(_PAIR.pack(*pair) for pair in kept))
-                self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND)
+        if self._end > _LONGEST:
+            self._keep([pair for pair in self._read() if pair[0] >= offset])
+
+    def _keep(self, pairs: list[tuple[int, int]]) -> None:
+        """Drop all other notes; where the disk does not let it, no further note is made: it could stand behind one that is to be gone."""
+        self.close()
+        try:
+            replace(self._path, b"".join(_PAIR.pack(*pair) for pair in pairs))
+            self._end = len(pairs) * _PAIR.size
+        except OSError:
+            self._writable = False
 
     def close(self) -> None:
         """Close the file."""

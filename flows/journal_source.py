@@ -69,7 +69,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._urgent = UrgentReader(directory)
         self._notes = EarlyNotes(directory, normaliser.offset, forget=attempts.suspicious)
         # What was made of a journal is made again in the same order: nothing new is early where somebody has been before.
-        self._again = max(self._notes.last + 1, attempts.reached)
+        self._again = max(self._notes.last + 1, attempts.written())
         self._attempts = attempts
         self._heartbeat = heartbeat
         self._silent = 0
@@ -118,8 +118,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _noted_row(self) -> list[Item]:
         """Take an urgent row at the place at which it was taken before."""
         for offset in self._notes.behind(self._normaliser.offset):
-            if items := self._early(row_at(self._directory, offset)):
-                return items
+            row = row_at(self._directory, offset)
+            if row is not None and self._normaliser.may_take_early(row):
+                return self._early(row)
         return []
 
     def _urgent_row(self) -> list[Item]:
@@ -136,9 +137,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._urgent.done()
         return self._early(row)
 
-    def _early(self, row: Row | None) -> list[Item]:
-        if row is None or not self._normaliser.may_take_early(row):
-            return []
+    def _early(self, row: Row) -> list[Item]:
         self._attempts.take(row.offset, row.offset, alone=False)
         return list(self._normaliser.take_early(row))
 

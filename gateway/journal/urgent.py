@@ -16,8 +16,8 @@ _LONGEST = 2**20
 class UrgentNotes:
     """Notes the offsets of urgent rows, for a reader in another process.
 
-    A note is a hint: one that is lost (a full disk, a crash, a file that began anew) costs its row the place at the front and nothing else,
-    since every row is read in order too. So nothing here is synced, and nothing raises.
+    A note is a hint: one that is lost (a full disk, a crash, a file that began anew) costs its row the place at the front, also before later
+    urgent rows; every row is read in order too. So nothing here is synced, and nothing raises.
     """
 
     def __init__(self, directory: Path) -> None:

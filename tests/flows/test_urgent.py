@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.attempts import Attempts
+from flows.early_notes import EarlyNotes
 from flows.journal_source import JournalSource
 from flows.normaliser import STORE, Normaliser
 from flows.poison import Poison
@@ -97,7 +98,7 @@ class Stream:
         """Begin from snapshots, as a process does that has been killed: the store has what it had."""
         self.shards = [Shard(self.flows, one) for one in shards]
         attempts = Attempts(None, Poison())
-        attempts._written = lambda: max((one.offset for one in of(Progressed, self.effects)), default=0)
+        attempts.written = lambda: max((one.offset for one in of(Progressed, self.effects)), default=0)
         source = JournalSource(
             self.directory,
             self.bell,
@@ -300,6 +301,27 @@ def test_nothing_is_early_over_a_hole(flows, tmp_path):
     effects = run(flows, tmp_path / "0")
     alert = next(place for place, one in enumerate(effects) if isinstance(one, AlertChanged))
     assert len(of(ReadingKept, effects[:alert])) == 41
+
+
+def test_places_are_noted_behind_what_is_whole(tmp_path, monkeypatch):
+    """A note that was cut short by a kill is written over; what no state needs is dropped once the notes are many."""
+    monkeypatch.setattr("flows.early_notes._LONGEST", 40)
+    notes = EarlyNotes(tmp_path, 0)
+    assert not (tmp_path / "early").exists()  # where nothing is urgent, nothing is written
+    assert notes.note(5, 9)
+    notes.close()
+    with (tmp_path / "early").open("ab") as file:
+        file.write(b"torn")
+    notes = EarlyNotes(tmp_path, 5)
+    assert notes.behind(5) == [9]
+    assert notes.note(5, 12)
+    assert notes.note(7, 20)
+    notes.durable(7)
+    notes.close()
+    notes = EarlyNotes(tmp_path, 0)
+    assert (notes.places, notes.behind(7), notes.last) == ({7}, [20], 7)
+    assert EarlyNotes(tmp_path, 0, forget=True).places == set()
+    assert (tmp_path / "early").read_bytes() == b""
 
 
 def test_notes_begin_anew_when_they_are_long(tmp_path, monkeypatch):
