@@ -11,18 +11,21 @@ from gateway.store.effects import CommandRequested, DeadLettered, DeviceLearned,
 
 MOST, MOST_ROWS = 10_000, 1_000
 """Effects, and rows, that wait for their turn, from which on nothing more is taken early."""
+MOST_BYTES = 4 * 2**20
+"""Bytes of rows, inflated, that may wait; one row may whatever its size."""
 _TYPES: dict[str, type[Effect]] = {
     one.__name__: one for one in (ReadingKept, DeviceLearned, DeadLettered, LetterTried, Failed, CommandRequested)
 }
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What a row gave when it was taken: its number of messages, effects for the store, and counters (`flows.tally`)."""
+    """What a row gave when it was taken: its number of messages, effects for the store, counters (`flows.tally`), and its bytes, inflated."""
 
     offset: int
     count: int
     effects: Sequence[Effect]
     tally: dict[str, Any]
+    size: int
 
 
 class Early:
@@ -32,13 +35,14 @@ class Early:
     """
 
     def __init__(self, state: Sequence[Sequence[Any]] = ()) -> None:
-        self._rows = {offset: Taken(offset, count, _effects(effects), tally) for offset, count, effects, tally in state}
-        self._waiting = sum(len(one.effects) for one in self._rows.values())
+        self._rows: dict[int, Taken] = {}
+        self._effects = self._bytes = 0
+        for offset, count, effects, tally, *size in state:
+            self.hold(Taken(offset, count, _effects(effects), tally, *(size or [0])))
 
-    @property
-    def full(self) -> bool:
-        """Whether so much waits that nothing more is to be taken early."""
-        return self._waiting >= MOST or len(self._rows) >= MOST_ROWS
+    def has_room(self, size: int) -> bool:
+        """Tell whether a row of so many bytes may wait here, too."""
+        return self._effects < MOST and len(self._rows) < MOST_ROWS and (not self._rows or self._bytes + size <= MOST_BYTES)
 
     def __contains__(self, offset: int) -> bool:
         return offset in self._rows
@@ -46,18 +50,20 @@ class Early:
     def hold(self, row: Taken) -> None:
         """Keep what a row gave until its turn."""
         self._rows[row.offset] = row
-        self._waiting += len(row.effects)
+        self._effects += len(row.effects)
+        self._bytes += row.size
 
     def turn(self, offset: int) -> Iterator[Taken]:
         """Give what has waited for its turn up to a row, in order."""
         if self._rows:
             for one in sorted(one for one in self._rows if one <= offset):
                 row = self._rows.pop(one)
-                self._waiting -= len(row.effects)
+                self._effects -= len(row.effects)
+                self._bytes -= row.size
                 yield row
 
     def snapshot(self) -> list[list[Any]]:
-        return [[row.offset, row.count, [_plain(one) for one in row.effects], row.tally] for row in self._rows.values()]
+        return [[row.offset, row.count, [_plain(one) for one in row.effects], row.tally, row.size] for row in self._rows.values()]
 
 
 def _plain(effect: Effect) -> list[Any]:

@@ -128,14 +128,15 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         here = self._normaliser.offset
         if not self._behind or here < self._again or self._attempts.suspicious:
             return []
-        offset = self._urgent.first(after=here)
-        row = row_at(self._directory, offset) if offset is not None else None
-        if offset is not None and (row is None or self._normaliser.is_early(offset)):
-            self._urgent.done()  # the next one may be next
-        if row is None or not self._normaliser.may_take_early(row) or not self._notes.note(here, row.offset):
-            return []
-        self._urgent.done()
-        return self._early(row)
+        while (offset := self._urgent.first(after=here)) is not None:
+            row = None if self._normaliser.is_early(offset) else row_at(self._directory, offset)
+            if row is not None:
+                if not self._normaliser.may_take_early(row) or not self._notes.note(here, row.offset):
+                    return []
+                self._urgent.done(offset)
+                return self._early(row)
+            self._urgent.done(offset)
+        return []
 
     def _early(self, row: Row) -> list[Item]:
         self._attempts.take(row.offset, row.offset, alone=False)

@@ -141,7 +141,7 @@ class Normaliser:
     def may_take_early(self, row: Row) -> bool:
         """Tell whether a row may be taken before those in front of it: nothing may lie between that makes its time another."""
         plain = row.kind == Kind.MESSAGES and not self._poison.of(row.offset)
-        return plain and row.offset not in self._early and not self._early.full and self._clock.leads_to(row)
+        return plain and row.offset not in self._early and self._clock.leads_to(row) and self._early.has_room(row.size)
 
     def take_early(self, row: Row) -> Iterator[Item]:
         """Take an urgent row before its turn: the shards have it at once; what it gives to the store and to the counters waits for its turn.
@@ -154,7 +154,7 @@ class Normaliser:
         self._messages, self._tally, counted = messages, tally, self._tally
         selected, rest = counted.split("select")
         self._tally.add(selected)
-        self._early.hold(Taken(row.offset, row.count, step.effects, rest))
+        self._early.hold(Taken(row.offset, row.count, step.effects, rest, row.size))
         shards = sorted(step.shards)
         place = -row.offset  # apart from the parts of the row in its turn
         yield STORE, RowPart(place, [], shards=shards)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from time import time_ns
 from typing import Protocol
@@ -38,13 +38,15 @@ class Reported(Devices, Protocol):
     """What the store knows of devices, and what the flows ask for."""
 
     def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]: ...
+    def read_to(self) -> int: ...
 
 
 class Dispatcher:
     """Move every open command on.
 
     Delivery guarantee: at least once, until the command expires. A command is confirmed by a reading that the journal took in after the
-    attempt, never by a retained message. Facts reach the journal in the order in which they happened. What interlocks hold back waits; a
+    attempt, never by a retained message, and its time is not up before the flows have read what came in that time: while they are behind,
+    nobody can tell whether the device has answered. Facts reach the journal in the order in which they happened. What interlocks hold back waits; a
     person, who waits for an answer, is refused instead. A device with a safe state is commanded only while the broker has that.
     """
 
@@ -70,6 +72,7 @@ class Dispatcher:
         self._flows = flows
         self._clock = clock
         self._actuators = Actuators(book, store, catalogue)
+        self._up: dict[tuple[str, int], int] = {}
 
     async def step(self, client: aiomqtt.Client | None) -> float:
         """Do all that can be done now; give the seconds until something is due. Without a client nothing is sent, but commands still end."""
@@ -84,6 +87,7 @@ class Dispatcher:
         by_device: dict[str, list[Command]] = {}
         for command in self._book.open():
             by_device.setdefault(command.device, []).append(command)
+        self._note_what_is_up(by_device.values(), now)
         await asyncio.gather(*(self._step_device(commands, client, now) for commands in by_device.values()))
         self._journal_facts()
         return self._until_due()
@@ -91,12 +95,17 @@ class Dispatcher:
     async def _step_device(self, commands: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         waiting = self._without_superseded(self._without_refused([c for c in commands if c.state == "requested"], now), now)
         for command in [c for c in commands if c.state == "sent"]:
+            heard_all = (
+                now >= command.due and self._store.read_to() >= self._up[command.id, command.attempt]
+            )  # before a look at what it said
             if self._confirmed(command):
                 self._book.end(command, "confirmed", "", now=now)
             elif now < command.due:
                 return
             elif any(set(command.settings) <= set(newer.settings) for newer in waiting):
                 self._book.end(command, "superseded", "a newer command waits", now=now)
+            elif not heard_all:
+                return
             elif command.attempt > command.retries:
                 self._book.end(command, "failed", f"not confirmed after {command.attempt} attempts", now=now)
             elif now >= command.expires:
@@ -105,6 +114,11 @@ class Dispatcher:
                 await self._send(command, client, now)
                 return
         await self._step_waiting(waiting, client, now)
+
+    def _note_what_is_up(self, found: Iterable[list[Command]], now: int) -> None:
+        """Note the place in the journal at which each attempt's time was up: an answer in time stands before it."""
+        up = [(one.id, one.attempt) for commands in found for one in commands if one.state == "sent" and now >= one.due]
+        self._up = {attempt: self._up.get(attempt, self._journal.offset) for attempt in up}
 
     async def _step_waiting(self, waiting: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         """Send the first that nothing holds back: one is in flight for a device."""

@@ -42,3 +42,8 @@ class Reported:
     def requests_after(self, seq: int) -> tuple[list[CommandRequested], int]:
         """Give what flows ask for behind a place in the store's effects, and the place looked at."""
         return self._reader.requests_after(seq, _AT_ONCE)
+
+    def read_to(self) -> int:
+        """Tell up to which row of the journal the flows have read."""
+        progress = self._reader.progress()
+        return progress.offset if progress else 0

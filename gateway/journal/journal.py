@@ -88,9 +88,9 @@ class Journal:
         self.session = self.connection = 0
         self.live = False
         self.appended_at = monotonic_ns()
-        self._urgent = UrgentNotes(directory)
         self._log_sync = LogSync(self._sync_log) if durability == "batched" else None
         self._open()
+        self._urgent = UrgentNotes(directory, self.offset)
         if self._log_sync:
             self._log_sync.start()
 

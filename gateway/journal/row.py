@@ -86,6 +86,11 @@ class Row(msgspec.Struct, frozen=True):
     total: int
     body: bytes
 
+    @property
+    def size(self) -> int:
+        """Bytes of what the row holds, inflated."""
+        return len(_inflated(self.body))
+
     def entries(self) -> list[Entry]:
         """Give the messages of a MESSAGES row."""
         return _unpack(self.body)

@@ -1,6 +1,8 @@
 """Urgent rows are taken before those that wait in front of them; in the end the store holds what it would have held in their order."""
 
+import errno
 import json
+import os
 import textwrap
 import threading
 from contextlib import closing
@@ -20,6 +22,7 @@ from flows.shard import Shard
 from flows.spec import read_flow
 from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
+from gateway.journal.retention import write_durable
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.journal.segment import Segment, segment_path
 from gateway.journal.urgent import UrgentNotes, UrgentReader
@@ -254,7 +257,7 @@ def collect(out, stream):
 def test_the_ledger_balances_while_rows_are_early(mixed, tmp_path):
     """Seconds pass in the backlog, so that counters are given: no flow has taken what was not passed on to it."""
     (tmp_path / "0").mkdir()
-    segment, notes = Segment(segment_path(tmp_path / "0", 1), write="batched"), UrgentNotes(tmp_path / "0")
+    segment, notes = Segment(segment_path(tmp_path / "0", 1), write="batched"), UrgentNotes(tmp_path / "0", 0)
     for number in range(1, 101):
         entries = [said("hall", smoke=1.0)] if number == 80 else [said("gate", humidity=float(number))]
         at = 1_700_000_000 * SECOND + number * SECOND // 4
@@ -324,31 +327,117 @@ def test_places_are_noted_behind_what_is_whole(tmp_path, monkeypatch):
     assert (tmp_path / "early").read_bytes() == b""
 
 
+def following(reader, after=0):
+    """Take what is noted next."""
+    offset = reader.first(after=after)
+    if offset is not None:
+        reader.done(offset)
+    return offset
+
+
 def test_notes_begin_anew_when_they_are_long(tmp_path, monkeypatch):
-    """A reader goes over to the new file; what it had not read of the old one is only no longer urgent."""
+    """Only those that the flows have read durably are dropped; a reader goes over to the new file."""
     monkeypatch.setattr("gateway.journal.urgent._LONGEST", 80)
-    notes, reader = UrgentNotes(tmp_path), UrgentReader(tmp_path)
-
-    def following():
-        found = reader.first(after=2)
-        if found:
-            reader.done()
-        return found
-
+    notes, reader = UrgentNotes(tmp_path, 0), UrgentReader(tmp_path)
     assert reader.first(after=0) is None
-    for offset in range(1, 8):
+    for offset in range(1, 26):
         notes.note(offset)
-    assert [reader.first(after=2), following(), following()] == [3, 3, 4]
-    for offset in range(8, 13):
+    assert [following(reader) for _ in range(26)] == [*range(1, 26), None]
+    write_durable(tmp_path, 23)
+    for offset in range(26, 50):
         notes.note(offset)
-    assert [following() for _ in range(3)] == [11, 12, None]
+    assert (tmp_path / "urgent").stat().st_size < 8 * 30
+    assert [following(reader, 25) for _ in range(25)] == [*range(26, 50), None]
     notes.close()
-    again = UrgentNotes(tmp_path)
-    again.note(20)
-    assert [following(), following()] == [20, None]
-    again.close()
     reader.close()
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_notes_outlive_the_gateway(tmp_path):
+    """What was not read yet is urgent still; a note that was cut short, or of a row that a power cut took, is not."""
+    notes = UrgentNotes(tmp_path, 0)
+    for offset in (3, 5, 9):
+        notes.note(offset)
+    notes.close()
+    with (tmp_path / "urgent").open("ab") as file:
+        file.write(b"torn")
+    notes, reader = UrgentNotes(tmp_path, 8), UrgentReader(tmp_path)
+    notes.note(12)
+    assert [following(reader, 3) for _ in range(3)] == [5, 12, None]
+    notes.close()
+    reader.close()
+
+
+def test_nothing_is_read_behind_a_hole(tmp_path):
+    """Where a power cut left out notes in the middle, no later row goes before theirs, and the writer drops what is behind them."""
+    notes, reader = UrgentNotes(tmp_path, 0), UrgentReader(tmp_path)
+    for offset in (3, 5, 9):
+        notes.note(offset)
+    notes.close()
+    with (tmp_path / "urgent").open("r+b") as file:
+        file.seek(8)
+        file.write(bytes(8))
+    assert [following(reader) for _ in range(2)] == [3, None]
+    notes = UrgentNotes(tmp_path, 10)
+    notes.note(11)
+    assert [following(reader, 3) for _ in range(2)] == [11, None]
+    notes.close()
+    reader.close()
+
+
+def test_no_note_is_left_out_before_a_later_one(tmp_path, monkeypatch):
+    """While the disk takes nothing, or half a note, the notes are kept, and all are written, in order, when it does."""
+    notes, reader = UrgentNotes(tmp_path, 0), UrgentReader(tmp_path)
+    notes.note(1)
+    write, takes = os.pwrite, [5, 0, 0]
+
+    def full(file, content, at):
+        room = takes.pop(0)
+        if not room:
+            raise OSError(errno.ENOSPC, "no room")
+        return write(file, content[:room], at)
+
+    monkeypatch.setattr(os, "pwrite", full)
+    notes.note(2)
+    notes.note(3)
+    assert [following(reader) for _ in range(2)] == [1, None]
+    monkeypatch.setattr(os, "pwrite", write)
+    notes.note(4)
+    assert [following(reader) for _ in range(4)] == [2, 3, 4, None]
+    notes.close()
+    reader.close()
+
+
+def test_what_waits_early_is_bounded_by_bytes(flows, tmp_path, monkeypatch):
+    """Large urgent rows wait for their turn beyond the bound; one alone is early whatever its size, and nothing is lost."""
+    monkeypatch.setattr("flows.early.MOST_BYTES", 50_000)
+    rows = [(False, [said("t", temperature=n)]) for n in range(200)]
+    large = [(True, [said(f"hall-{n}", smoke=1.0, note="x" * 20_000)]) for n in range(10)]
+    fill(tmp_path / "0", [*rows[:100], *large, *rows[100:]])
+    stream = Stream(flows, tmp_path / "0")
+    most = 0
+    while stream.turn():
+        most = max(most, sum(stream.partition._normaliser.is_early(offset) for offset in range(300)))
+    stream.close()
+    assert most == 2
+    assert len(of(AlertChanged, stream.effects)) == 10
+
+
+def test_all_that_is_early_already_is_passed_over_at_once(flows, tmp_path):
+    """After a kill in a backlog the notes begin with many rows that are early: what comes now does not wait for a batch for each."""
+    rows = [(False, [said("t", temperature=n)]) for n in range(600)]
+    alarms = [(True, [said(f"hall-{n}", smoke=1.0)]) for n in range(40)]
+    fill(tmp_path / "0", [*rows[:300], *alarms[:39], *rows[300:500], alarms[39], *rows[500:]])
+    stream = Stream(flows, tmp_path / "0")
+    while sum(stream.partition._normaliser.is_early(offset) for offset in range(350)) < 39:
+        assert stream.turn()
+    state = stream.snapshot()
+    stream.partition.close()
+    stream.begin(*state)
+    for _ in range(2):
+        stream.turn()
+    assert len(of(AlertChanged, stream.effects)) == 40
+    stream.close()
 
 
 def test_rows_that_are_read_one_by_one_are_all_read(flows, tmp_path):

@@ -27,6 +27,7 @@ class Asked:
 
     def __init__(self):
         self.requests, self.addresses, self.reports = [], {}, {}
+        self.flows_at = None
 
     def address(self, device):
         return self.addresses.get(device)
@@ -39,6 +40,9 @@ class Asked:
 
     def requests_after(self, seq):
         return self.requests[seq:], len(self.requests)
+
+    def read_to(self):
+        return 1 << 40 if self.flows_at is None else self.flows_at
 
 
 class Rig:

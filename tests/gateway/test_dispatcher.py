@@ -23,6 +23,37 @@ def test_command_is_tried_again_with_back_off_and_fails(rig):
     assert rig.states() == [("c1", "sent", 1), ("c1", "sent", 2), ("c1", "failed", 2)]
 
 
+def test_time_is_not_up_while_the_flows_are_behind(rig):
+    """What the device answers waits in the journal: nothing is sent again, nothing fails or expires, before the flows have read it."""
+    rig.asked.flows_at = rig.journal.offset
+    rig.ask("c1", "ON", expires=20)
+    assert rig.steps(0, 2.0, 5.0, 25.0) == ['{"state":"ON"}']
+    assert rig.states() == [("c1", "sent", 1)]
+    rig.report(True)
+    rig.steps(26.0)
+    assert rig.states() == [("c1", "sent", 1), ("c1", "confirmed", 1)]
+
+
+def test_time_is_up_when_the_flows_have_read_what_came_in_it(rig):
+    """What comes later is not waited for."""
+    rig.asked.flows_at = rig.journal.offset
+    rig.ask("c1", "ON")
+    rig.steps(0, 2.0)
+    rig.asked.flows_at = rig.journal.offset
+    rig.journal.append_tick()
+    assert rig.steps(30.0, 30.1) == ['{"state":"ON"}']
+    assert rig.states() == [("c1", "sent", 1), ("c1", "sent", 2)]
+
+
+def test_unconfirmed_command_gives_way_at_once_while_the_flows_are_behind(rig):
+    """A newer command for the same setting need not wait for what the flows have not read."""
+    rig.asked.flows_at = rig.journal.offset
+    rig.ask("c1", "ON")
+    rig.steps(0)
+    rig.ask("c2", "OFF")
+    assert rig.steps(2.1) == ['{"state":"OFF"}']
+
+
 def test_one_command_is_in_flight_and_the_latest_waiting_wins(rig):
     """While one is under way others wait; of those that wait for the same setting only the latest goes out."""
     rig.ask("c1", "ON")
