@@ -75,7 +75,7 @@ def _keep(path: Path, result: Result) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m faults", description=__doc__)
-    parser.add_argument("faults", nargs="*", metavar="F06", help="which faults (default: F01 to F32)")
+    parser.add_argument("faults", nargs="*", metavar="F06", help="which faults (default: F01 to F33)")
     parser.add_argument("--short", action="store_true", help="the short form of each, as the tests have it")
     parser.add_argument("--seed", type=int, default=1, help="moments and damage are drawn with it")
     parser.add_argument("--keep", action="store_true", help="keep the folders")

@@ -1,1 +1,1 @@
-"""The faults, F01 to F32, by what breaks."""
+"""The faults, F01 to F33, by what breaks."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from math import inf
 from time import monotonic
 from typing import NamedTuple
 
 from faults.account import opened
 from faults.fault import fault
 from faults.rig.rig import FLOW, Rig
+from gateway.bench.waiting import until
 from gateway.status import memory
 
 ALARM = """\
@@ -90,13 +94,74 @@ def names_without_number(rig: Rig) -> None:
     rig.must(grown < 40e6, f"memory is bounded; grew by {grown / 1e6:.0f} MB")
 
 
-def _slow(rig: Rig) -> None:
+@fault(
+    "F33",
+    "flows and gateway killed in a backlog, with urgent alarms whose sirens answer",
+    scaled="10 kills, ten times what flows keep up with",
+)
+def killed_behind(rig: Rig) -> None:
+    """An alarm every tenth of a second; what the sirens answer waits in the backlog, so that it is no answer for long."""
+    sirens = [f"siren-smoke-{n}" for n in range(round(rig.length(1000, 60)))]
+    _slow(rig, alarm=ALARM.replace("retries: 0", "retries: 2"), siren="")
+    sustained = _sustained(rig)
+    voice = rig.voice(hears=["plant/+/set"], answer=lambda heard: (heard.topic.removesuffix("/set"), heard.payload))
+    voice.say_all([(f"plant/{name}", '{"state": "OFF"}') for name in sirens])
+    rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "the sirens are known", 60)
+    load = rig.publish(rate=10 * sustained, seconds=rig.length(20, 1), devices=200)
+    rig.wait(lambda: rig.status()["ledger"]["pending"] > sustained, "flows are behind", 60)
+    said: dict[str, float] = {}
+    behind, starts = 0, []
+    for number in range(round(rig.length(10, 2))):
+        for name in sirens[len(said) : len(said) + len(sirens) // round(rig.length(10, 2))]:
+            voice.say(f"hall/{name.removeprefix('siren-')}", '{"smoke": 1.0}')
+            said[name] = monotonic()
+            rig.pause(rig.length(0.05, 0.02))
+        starts.append(_kill(rig, ("flows", "gateway")[number % 2]))
+        behind = rig.status()["ledger"]["pending"]
+    load.wait()
+    rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "everything has been read", 600)
+    rig.recovered(60)
+    rig.account(pure=False)
+    first = {heard.topic.split("/")[1]: heard.at for heard in reversed(voice.heard)}
+    waits = sorted(first.get(name, inf) - at for name, at in said.items())
+    states, attempts = _alarm_commands(rig)
+    rig.note(
+        f"{len(said)} alarms, {len(starts)} kills, working again within {max(starts):.1f} s; {behind:,} messages waited after the last"
+    )
+    rig.note(f"said to told {_spread(waits)}; a siren was told {len(voice.heard) - len(first)} times more than once")
+    rig.must(waits[-1] < 15, f"each alarm is told within 15 s, kills and starts included; took {waits[-1]:.1f} s")
+    rig.must(states == {"confirmed": len(said)}, f"each alarm's command is confirmed, once; got {dict(states)}")
+    rig.must(attempts == len(said), f"none is tried again while its answer waits; got {attempts} attempts for {len(said)}")
+
+
+def _alarm_commands(rig: Rig) -> tuple[Counter[str], int]:
+    """Give how the alarms' commands ended, and how often they were sent, by the facts in the store."""
+    with opened(rig.data / "store.db") as db:
+        ids = {json.loads(body)["id"] for (body,) in db.execute("SELECT body FROM effects WHERE (kind, flow) = ('command', 'smoke-alarm')")}
+        facts = [json.loads(body) for (body,) in db.execute("SELECT body FROM effects WHERE kind = 'fact'")]
+    mine = [one for one in facts if one["command"] in ids]
+    return Counter(one["state"] for one in mine if one["state"] != "sent"), len(
+        {(one["command"], one["attempt"]) for one in mine if one["state"] == "sent"}
+    )
+
+
+def _kill(rig: Rig, victim: str) -> float:
+    """Kill a part and wait until it was started again; give the seconds that took."""
+    sluice, began = rig.sluice(), monotonic()
+    before = until(partial(sluice.process, victim), f"{victim} runs")
+    sluice.kill(victim)
+    until(partial(sluice.replaced, victim, before), f"{victim} was started again")
+    return monotonic() - began
+
+
+def _slow(rig: Rig, *, alarm: str = ALARM, siren: str = SIREN) -> None:
     """Start a gateway whose flows have much to do for each message of a load, and little for an alarm, which is urgent."""
     more = FLOW.partition("trigger:")[0].replace("length: 1s", "length: 1m")  # much to take in, little to say
     for number in range(round(rig.length(40, 8))):
         (rig.config / "flows" / f"more-{number}.yaml").write_text(more.replace("summary", f"more-{number}"))
-    (rig.config / "flows" / "smoke-alarm.yaml").write_text(ALARM)
-    (rig.config / "devices" / "siren.yaml").write_text(SIREN)
+    (rig.config / "flows" / "smoke-alarm.yaml").write_text(alarm)
+    if siren:
+        (rig.config / "devices" / "siren.yaml").write_text(siren)
     rig.settings["broker"] = {"urgent": ["hall/+"]}
     rig.sluice(history=False).start()
 

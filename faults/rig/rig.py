@@ -20,7 +20,7 @@ from faults.rig.peak import Peak
 from faults.rig.proxy import Proxy
 from faults.rig.publishers import Publishers, told
 from faults.rig.sluice import Sluice
-from faults.rig.voice import Voice
+from faults.rig.voice import Answer, Voice
 from gateway.bench.waiting import StuckError, until
 
 SITE = "faults"
@@ -161,9 +161,9 @@ class Rig:
         """Count in what was said by hand: JSON Lines as the load writes them."""
         self._told.append(truth)
 
-    def voice(self, *, hears: Sequence[str] = (), name: str = "", session: bool = False) -> Voice:
+    def voice(self, *, hears: Sequence[str] = (), name: str = "", session: bool = False, answer: Answer | None = None) -> Voice:
         """Give a client of the broker's, to say single messages with (see `Voice`)."""
-        voice = Voice(self.broker().port, name, hears=hears, session=session)
+        voice = Voice(self.broker().port, name, hears=hears, session=session, answer=answer)
         self.stack.callback(voice.close)
         return voice
 

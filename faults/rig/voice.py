@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -23,13 +23,20 @@ class Heard(NamedTuple):
     retained: bool = False
 
 
+Answer = Callable[[Heard], tuple[str, bytes]]
+"""Gives the topic and the payload of what is said at once about what was heard."""
+
+
 class Voice:
     """One connection, in a thread of paho's. A message counts as sent when the broker has acknowledged it."""
 
-    def __init__(self, port: int, name: str = "", *, hears: Sequence[str] = (), session: bool = False) -> None:
-        """With `session`, take over the session of that name, and acknowledge nothing that comes out of it."""
+    def __init__(
+        self, port: int, name: str = "", *, hears: Sequence[str] = (), session: bool = False, answer: Answer | None = None
+    ) -> None:
+        """With `session`, take over the session of that name, and acknowledge nothing that comes out of it. `answer` says what follows a message."""
         self.heard: list[Heard] = []
         self._hears = hears
+        self._answer = answer
         self._listening = threading.Event()
         self._client = Client(
             CallbackAPIVersion.VERSION2,
@@ -76,4 +83,7 @@ class Voice:
             client.subscribe([(topic, 1) for topic in self._hears])
 
     def _hear(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        self.heard.append(Heard(message.topic, bytes(message.payload), monotonic(), bool(message.retain)))
+        heard = Heard(message.topic, bytes(message.payload), monotonic(), bool(message.retain))
+        self.heard.append(heard)
+        if self._answer:
+            self.say(*self._answer(heard))
