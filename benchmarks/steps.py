@@ -142,7 +142,7 @@ class Stream:
         watch.end("shards: windows, triggers")
         for part in parts:
             self._order.put(part)
-        self._store.write(list(self._order.whole()))
+        self._store.write(self._order.whole())
         watch.end("store")
 
 

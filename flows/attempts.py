@@ -21,7 +21,7 @@ CLOSE_AFTER = 2
 """Deaths at one place of the journal after which the rows there are read one by one."""
 BLAMED_AFTER = 2
 """Deaths at one message, or at one row and none of its messages, while rows are read one by one, after which it is poison."""
-_NEAR = 32
+_NEAR = 64
 """Rows by which two deaths at one place may differ: so many are under way between the source and the store at most."""
 _LAYOUT = Struct("<9q")
 

@@ -13,6 +13,9 @@ from flows.slice import Item
 class Attention:
     """Nobody looks: reading is at full speed."""
 
+    close = False
+    """Whether anything is to be said here."""
+
     def message(self, offset: int, place: int) -> None:
         """Begin with the message at this place of a journal row."""
 
@@ -22,6 +25,8 @@ class Attention:
 
 class CloseAttention(Attention):
     """One row at a time: notes which of its messages is under way, in the source and, by its readings, in the shards."""
+
+    close = True
 
     def __init__(self, note: Callable[[int, int], None]) -> None:
         """`note` takes a row and a place in it."""

@@ -14,8 +14,10 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from flows.attempts import Attempts
 from flows.attention import Attention
 from flows.early_notes import EarlyNotes
-from flows.normaliser import Item, Normaliser
+from flows.normaliser import STORE, Item, Normaliser
+from flows.pace import Pace
 from flows.poison import Poison
+from flows.row_order import RowPart
 from flows.slice import Slice
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
@@ -24,9 +26,11 @@ from gateway.journal.retention import write_durable
 from gateway.journal.row import Row
 from gateway.journal.urgent import UrgentReader
 
-_ROWS, _MESSAGES = 16, 256
-"""Journal rows a batch, small so that snapshots and a stop are never far; and where something may be urgent, messages from which on it holds no
-further row. Each batch is a transaction of the store, so that large ones catch up sooner."""
+_ROWS = 32
+"""Journal rows a batch at most."""
+_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 256
+"""Messages from which on a batch holds no further row: a snapshot, a stop, and what is urgent wait for the batch under way. Each batch is a
+transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
@@ -56,6 +60,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         stopping: threading.Event,
         switching: threading.Event,
         attempts: Attempts,
+        pace: Pace,
         heartbeat: Heartbeat | None = None,
     ) -> None:
         self._directory = directory
@@ -65,7 +70,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._switching = switching
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._waiting: deque[Row] = deque()
-        self._behind = False
+        self._pace = pace
         self._urgent = UrgentReader(directory)
         self._notes = EarlyNotes(directory, normaliser.offset, forget=attempts.suspicious)
         # What was made of a journal is made again in the same order: nothing new is early where somebody has been before.
@@ -94,7 +99,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return []
         if items := self._noted_row() or self._urgent_row():
             return items
-        rows = self._read()
+        behind, rows = self._pace.behind, self._read()
+        if not rows and behind:
+            return [(STORE, RowPart(self._normaliser.offset, ()))]  # for whoever has waited for what follows
         if not rows and self._bell.wait(_WAIT):
             rows = self._read()
         return self._items(rows)
@@ -104,15 +111,14 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._waiting:
             self._waiting += self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
         rows: list[Row] = []
-        messages = 0
-        urgent = self._urgent.expected()
+        messages, most_messages = 0, _MESSAGES_IF_URGENT if self._urgent.expected() else _MESSAGES
         most = self._attempts.most(self._waiting[0].offset - 1, _ROWS) if self._waiting else 0
-        while self._waiting and len(rows) < most and not (urgent and messages >= _MESSAGES):
+        while self._waiting and len(rows) < most and messages < most_messages:
             rows.append(self._waiting.popleft())
             messages += rows[-1].count
             if rows[-1].offset in self._notes.places:
                 break
-        self._behind = bool(self._waiting) or len(rows) == _ROWS
+        self._pace.behind = bool(self._waiting) or len(rows) == _ROWS
         return rows
 
     def _noted_row(self) -> list[Item]:
@@ -126,7 +132,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _urgent_row(self) -> list[Item]:
         """Take the next urgent row, where others wait in front of it."""
         here = self._normaliser.offset
-        if not self._behind or here < self._again or self._attempts.suspicious:
+        if not self._pace.behind or here < self._again or self._attempts.suspicious:
             return []
         while (offset := self._urgent.first(after=here)) is not None:
             row = None if self._normaliser.is_early(offset) else row_at(self._directory, offset)
@@ -153,6 +159,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         alone = self._attempts.most(first - 1, _ROWS) == 1
         self._attempts.take(first, last, alone=alone)
         if alone:
+            self._pace.behind = False  # the next one is read when this one is in the store
             return self._watched(rows[0])
         self._normaliser.attention = Attention()
         return [item for row in rows for item in self._normaliser.take(row)]
@@ -182,7 +189,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         """Give the last counters, once; then end."""
         if self._flushed:
             raise StopIteration
-        self._flushed = True
+        self._flushed, self._pace.behind = True, False
         self._attempts.end()
         return list(self._normaliser.flush(time_ns()))
 
@@ -212,6 +219,7 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         stopping: threading.Event,
         switching: threading.Event,
         attempts: Attempts | None = None,
+        pace: Pace | None = None,
         heartbeat: Heartbeat | None = None,
     ) -> None:
         self._directory = directory
@@ -220,6 +228,7 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         self._stopping = stopping
         self._switching = switching
         self._attempts = attempts or Attempts(None, Poison())
+        self._pace = pace or Pace()
         self._heartbeat = heartbeat
 
     def list_parts(self) -> list[str]:
@@ -236,5 +245,6 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
             stopping=self._stopping,
             switching=self._switching,
             attempts=self._attempts,
+            pace=self._pace,
             heartbeat=self._heartbeat,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from devices.reading import Reading
@@ -48,6 +48,10 @@ class KnownSeries:
         """Whether a new series is refused."""
         return len(self._last) >= self.limit
 
+    def sweeps(self, now: int) -> bool:
+        """Tell whether `forget_silent` looks for silent series at `now`."""
+        return self.full and now - self._swept >= _SWEEP
+
     def has(self, device: str) -> bool:
         """Tell whether a series of the device is known."""
         return device.partition("\x1f")[0] in self._of
@@ -61,9 +65,13 @@ class KnownSeries:
         self._last[name] = now
         return True
 
+    def heard(self, series: Iterable[tuple[str, int]]) -> None:
+        """Note when known series, by their names, said something last."""
+        self._last.update(series)
+
     def forget_silent(self, now: int) -> tuple[Sequence[str], Sequence[str]]:
         """Where there is no room, forget what has been silent for a day; give the names of those series, and devices that none is left of."""
-        if not self.full or now - self._swept < _SWEEP:
+        if not self.sweeps(now):
             return (), ()
         self._swept = now
         silent = [name for name, last in self._last.items() if now - last > DAY]

@@ -198,12 +198,15 @@ class Normaliser:
                 self._messages += shed.count
                 self._tally.shed(shed.topic, shed.count)
         else:
+            close = self.attention.close
             for place, one in enumerate(_messages(row)):
                 self._messages += 1
                 step.poisoned = poison.get(place, "") if poison else ""
-                self.attention.message(row.offset, place)
+                if close:
+                    self.attention.message(row.offset, place)
                 self._take_one(step, one)
-                self._take_released(step)
+                if self._waiting:
+                    self._take_released(step)
 
     def _take_one(self, step: Step, one: Entry | Replay | Derived) -> None:
         if isinstance(one, Derived):
@@ -218,6 +221,8 @@ class Normaliser:
 
     def _forget(self, step: Step) -> Sequence[str]:
         """Where there is no room for new series, forget what has been silent for long; give the devices of which nothing is left."""
+        if self._series.sweeps(self._second):
+            self._note_heard()
         names, devices = self._series.forget_silent(self._second)
         self._repeats.forget(names)
         for name in names:
@@ -345,26 +350,24 @@ class Normaliser:
         """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
         known, second, tracks, out = self._tracks, self._second, [], []
         for reading in readings:
-            track = known.get((reading.device, reading.metric, reading.channel))
-            if track is None or track.heard != second:
-                track = self._track(reading)
+            track = known.get((reading.device, reading.metric, reading.channel)) or self._track(reading)
             if track is None:
                 out.append(reading)
             else:
+                track.heard = second
                 tracks.append(track)
         return (self._left(readings, out), tracks) if out else (readings, tracks)
 
     def _track(self, reading: Reading) -> Track | None:
-        """Note that a reading's series was heard in this second; None where it is new and there is no room."""
-        series = (reading.device, reading.metric, reading.channel)
-        track = self._tracks.get(series)
-        name = track.name if track else series_name(reading)
+        """Take up a reading's series; None where it is new and there is no room."""
+        name = series_name(reading)
         if not self._series.admit(name, self._second):
             return None
-        if track is None:
-            track = self._tracks[series] = Track(name, self._router.routes(reading), self._second)
-        track.heard = self._second
+        track = self._tracks[reading.device, reading.metric, reading.channel] = Track(name, self._router.routes(reading), self._second)
         return track
+
+    def _note_heard(self) -> None:
+        self._series.heard((track.name, track.heard) for track in self._tracks.values())
 
     def _left(self, readings: list[Reading], out: list[Reading]) -> list[Reading] | DeadLetter:
         """Refuse the readings that are `out`; give the others."""
@@ -432,6 +435,7 @@ class Normaliser:
             self._tally.outcome(readings[0].device, "duplicates")
             return
         belated = readings[0].received != step.row.received
+        effects, close = step.effects, self.attention.close
         device, counts = None, {}
         for reading, how, track in zip(readings, seen, tracks, strict=True):
             if reading.device != device:
@@ -439,13 +443,14 @@ class Normaliser:
                 device, counts = reading.device, self._tally.counters(reading.device)
                 # Where a device listens, and in which dialect, is learned from its own messages alone.
                 if device not in self._heard and reading.convention != derived.OURS:
-                    step.effects.append(self._heard.learn(reading))
+                    effects.append(self._heard.learn(reading))
             counts["readings"] = counts.get("readings", 0) + 1
-            step.effects.append(ReadingKept(step.place(), reading, belated))
+            effects.append(ReadingKept(step.place(), reading, belated))
             if reading.retained:
                 counts["retained"] = counts.get("retained", 0) + 1
                 continue
-            self.attention.reading(reading)
+            if close:
+                self.attention.reading(reading)
             if not (track.routes and self._route(reading, track.routes, step.shards, late=how == "beyond")):
                 counts["unselected"] = counts.get("unselected", 0) + 1
         self._tally.outcome(readings[0].device, "normalised")
@@ -468,6 +473,7 @@ class Normaliser:
 
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version."""
+        self._note_heard()
         state: dict[str, Any] = {
             "offset": self.offset,
             "messages": self._messages,

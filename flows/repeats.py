@@ -5,15 +5,17 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 from zlib import crc32
 
-from devices.reading import Reading
+from devices.reading import Reading, TimeSource
 
 REMEMBERED = 1024
 """How many readings of a series are remembered at most: those with the newest event times, in 12 bytes each."""
 MOST = 1 << 24
 """How many readings are remembered at most, whatever the number of series: with more than 16,384 of them, each has a part of that."""
+
+_RECEIVED = frozenset(source for source in get_args(TimeSource) if source.startswith("received"))
 
 Seen = Literal["new", "repeat", "beyond"]
 
@@ -39,7 +41,7 @@ class Repeats:
         >>> [repeats.look("d", at(*said)) for said in [(1, 20.0), (2, 20.0), (1, 20.0), (1, 20.5)]]
         ['new', 'new', 'repeat', 'new']
         """
-        if reading.time_source.startswith("received"):
+        if reading.time_source in _RECEIVED:
             return "new"
         found = self._seen.get(name)
         if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.store.effects import Effect
@@ -29,10 +29,10 @@ class RowOrder:
     >>> order = RowOrder()
     >>> for part in (RowPart(2, ["c"], shard=7), RowPart(1, ["a"], shards=[3]), RowPart(2, ["b"], shards=[7])):
     ...     order.put(part)
-    >>> list(order.whole())
+    >>> order.whole()
     []
     >>> order.put(RowPart(1, [], shard=3))
-    >>> list(order.whole())
+    >>> order.whole()
     ['a', 'b', 'c']
     """
 
@@ -47,18 +47,20 @@ class RowOrder:
         else:
             self._parts.setdefault(part.offset, {})[part.shard] = part.effects
 
-    def whole(self) -> Iterator[Effect]:
+    def whole(self) -> list[Effect]:
         """Give the effects of the rows that are whole, up to the first that is not."""
+        effects: list[Effect] = []
         while self._rows:
             row = self._rows[0]
             parts = self._parts.get(row.offset, {})
             if len(parts) < len(row.shards):
-                return
+                break
             self._rows.popleft()
             self._parts.pop(row.offset, None)
-            yield from row.effects
+            effects += row.effects
             for number in row.shards:
-                yield from parts[number]
+                effects += parts[number]
+        return effects
 
     def check_empty(self) -> None:
         """Raise RuntimeError where a part is held: at a snapshot, everything before it must have been written."""

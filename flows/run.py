@@ -22,6 +22,7 @@ from flows.journal_source import JournalSource
 from flows.loaded import Loaded
 from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
+from flows.pace import Pace
 from flows.poison import Poison
 from flows.shard import Shard
 from flows.snapshot_room import SnapshotRoom
@@ -127,6 +128,7 @@ class Flows:
         def source(snapshot: bytes | None) -> Normaliser:
             return beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
 
+        pace = Pace()
         return build(
             JournalSource(
                 self._journal,
@@ -135,10 +137,11 @@ class Flows:
                 stopping=self._stopping,
                 switching=self._switching,
                 attempts=self._attempts,
+                pace=pace,
                 heartbeat=self._heartbeat,
             ),
             from_snapshot(partial(Shard, loaded.flows)),
-            StoreSink(store, self._bells[1], upkeep),
+            StoreSink(store, self._bells[1], upkeep, pace),
         )
 
     def _upkeep(self) -> Upkeep:

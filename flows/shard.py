@@ -26,13 +26,15 @@ Counts = dict[str, dict[str, int]]
 class State(msgspec.Struct, array_like=True):
     """What a shard keeps: groups and shared lookups by `flow/fingerprint`, and counters by flow, which outlive the flow and its changes.
 
-    `failures` is by flow how often in a row it failed, where it did.
+    `failures` is by flow how often in a row it failed, where it did; `moved` which of its counters, by device and term, have moved and were not
+    given yet (None: an older version did not keep that, and all may have).
     """
 
     groups: dict[str, Groups]
     shared: dict[str, dict[str, list[Any]]]
     counts: dict[str, Counts]
     failures: dict[str, int] = {}
+    moved: dict[str, list[tuple[str, str]]] | None = None
 
 
 class Shard:
@@ -47,7 +49,12 @@ class Shard:
             name = f"{flow.name}/{flow.fingerprint}"
             counts = self._counts.setdefault(flow.name, {})
             groups, shared, failures = kept.groups.pop(name, {}), kept.shared.get(name, {}), kept.failures.get(flow.name, 0)
-            self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures)
+            moved = (
+                kept.moved.get(flow.name, [])
+                if kept.moved is not None
+                else [(device, term) for device in counts for term in counts[device]]
+            )
+            self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures=failures, moved=moved)
         self._orphans = [
             (name.rpartition("/")[0], group) for name, groups in kept.groups.items() for group in groups.values() if is_open(group)
         ]
@@ -112,7 +119,8 @@ class Shard:
         flows = {f"{name}/{f.flow.fingerprint}": f for name, f in self._flows.items()}
         groups, shared = {name: f.groups for name, f in flows.items()}, {name: f.shared for name, f in flows.items()}
         failures = {name: flow.failures for name, flow in self._flows.items() if flow.failures}
-        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures))), 1)
+        moved = {name: flow.moved for name, flow in self._flows.items()}
+        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures, moved))), 1)
 
 
 _VERSION = 2

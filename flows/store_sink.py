@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from flows.pace import Pace
 from flows.row_order import RowOrder, RowPart
 from flows.snapshot_room import SnapshotRoom
 from gateway.disk import is_full
 from gateway.journal.bell import Bell
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, Progressed, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, Effect, Progressed, WindowClosed
 from gateway.store.retention import Retention
 from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
 log = structlog.get_logger()
 
+_COMPANY = 0.5
+"""Seconds that readings wait for more while the flows are behind: a transaction writes each series anew that it touches."""
+_MOST = 20_000
+"""Effects that wait at most."""
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
 
 
@@ -39,35 +45,47 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
     """Write journal rows, whole and in order, then ring for those who deliver them, where there is more than readings.
 
     Rows that become whole together go into one transaction: the order of effects does not hang on how Bytewax batches, and the ledger balances
-    after each transaction.
+    after each transaction. While the flows are behind, rows of which nobody waits for anything go with those that follow.
 
     Delivery guarantee: exactly once in effect. Rows are written again after a crash, under the same ids, which the store ignores. Before
     each snapshot the store is made durable, so that no snapshot is ever ahead of it. A full disk stops the flows here, until there is room.
     """
 
-    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep) -> None:
+    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep, pace: Pace) -> None:
         self._store = store
         self._bell = bell
         self._upkeep = upkeep
+        self._pace = pace
         self._order = RowOrder()
+        self._effects: list[Effect] = []
+        self._since = 0.0
         self._at = 0
 
     def write_batch(self, values: list[RowPart]) -> None:
-        """Write the rows that are whole now."""
+        """Write the rows that are whole now, at once or with those that follow."""
         for part in values:
             self._order.put(part)
-        effects = list(self._order.whole())
-        if not effects:
-            return
-        self._patiently(lambda: self._store.write(effects))
-        self._at = max((effect.at for effect in effects if type(effect) is Progressed), default=self._at)
+        effects = self._order.whole()
+        if not self._effects:
+            self._since = monotonic()
+        self._effects += effects
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
-        if any(type(effect) in _URGENT for effect in effects):
+        urgent = any(type(effect) in _URGENT for effect in effects)
+        if urgent or not self._pace.behind or len(self._effects) >= _MOST or monotonic() - self._since >= _COMPANY:
+            self._write()
+        if urgent:
             self._bell.ring()
-        self._patiently(lambda: self._upkeep.shedding.step(self._store))
+
+    def _write(self) -> None:
+        if self._effects:
+            self._patiently(lambda: self._store.write(self._effects))
+            self._at = max((effect.at for effect in self._effects if type(effect) is Progressed), default=self._at)
+            self._effects = []
+            self._patiently(lambda: self._upkeep.shedding.step(self._store))
 
     def snapshot(self) -> None:
         self._order.check_empty()  # a snapshot comes when all of its epoch has; what was held over it would be lost in a crash
+        self._write()
         self._patiently(self._settle)
         self._patiently(self._upkeep.room.check)
 
@@ -94,16 +112,18 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
             log.info("the flows go on: there is room again")
 
     def close(self) -> None:
+        self._write()
         self._store.close()
 
 
 class StoreSink(FixedPartitionedSink[RowPart, None]):
     """The store as a Bytewax sink. One partition, fixed for good: SQLite has one writer."""
 
-    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep) -> None:
+    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep, pace: Pace | None = None) -> None:
         self._store = store
         self._bell = bell
         self._upkeep = upkeep
+        self._pace = pace or Pace()
 
     def list_parts(self) -> list[str]:
         return ["store"]
@@ -112,4 +132,4 @@ class StoreSink(FixedPartitionedSink[RowPart, None]):
         return 0
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> StorePartition:  # noqa: ARG002  Bytewax's signature
-        return StorePartition(self._store, self._bell, self._upkeep)
+        return StorePartition(self._store, self._bell, self._upkeep, self._pace)

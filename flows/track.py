@@ -6,7 +6,7 @@ from flows.router import Route
 
 
 class Track:
-    """What is known of a series while this process runs: its name, who wants its readings, and in which second it was last noted as heard."""
+    """What is known of a series while this process runs: its name, who wants its readings, and in which second it last said something."""
 
     __slots__ = ("heard", "name", "routes")
 

@@ -70,6 +70,10 @@ class Waiting:
         self._released += [one for one in self._held if one.stream in born]
         self._keep(one for one in self._held if one.stream not in born)
 
+    def __bool__(self) -> bool:
+        """Tell whether there is a message that can be read now."""
+        return bool(self._released)
+
     def next(self) -> Message | None:
         """Take the oldest message that can be read now."""
         return self._released.popleft().message() if self._released else None

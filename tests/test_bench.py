@@ -9,8 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.bench import throughput
+from gateway.bench.cost import with_devices, with_flows
 from gateway.bench.flash import flash
 from gateway.bench.latency import latency
+from gateway.bench.replay import backtest
 from gateway.bench.restart import restart
 from gateway.bench.table import lines
 from gateway.cli import app
@@ -49,6 +51,19 @@ def test_what_is_written_is_told_by_process(tmp_path):
     assert set(found.written) == {"gateway", "flows"}
 
 
+def test_what_a_message_costs_is_told_by_process(tmp_path):
+    found = with_devices(tmp_path / "devices", devices=50, seconds=1.0)
+    assert (found.devices, found.flows, set(found.cpu)) == (50, 2, {"gateway", "flows"})
+    assert found.cpu["flows"] > 0
+    assert with_flows(tmp_path / "flows", flows=3, seconds=1.0).flows == 3
+
+
+def test_backtest_is_timed(tmp_path):
+    found = backtest(tmp_path / "backtest", readings=2_000)
+    assert found.readings == 2_000
+    assert found.rate > 0
+
+
 def test_killed_flows_are_timed_until_they_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr("gateway.bench.stand.SETTINGS", {"flows": {"snapshot": "1s"}})
     found = restart(tmp_path / "stand", windows=300)
@@ -59,7 +74,7 @@ def test_killed_flows_are_timed_until_they_read_again(tmp_path, monkeypatch):
 def test_sections_that_are_not_there_are_told():
     done = CliRunner().invoke(app, ["bench", "speed"])
     assert done.exit_code == 2
-    assert "must be of throughput, latency, flash, restart; got speed" in done.output
+    assert "must be of throughput, latency, devices, flows, flash, restart, backtest; got speed" in done.output
 
 
 def test_table_says_what_was_found():
@@ -71,9 +86,13 @@ def test_table_says_what_was_found():
         "latency": [delay],
         "flash": [{"rate": 10, "messages": 300, "written": {"gateway": 4096.0, "flows": 90.5}}],
     }
+    found["flows"] = [{"devices": 1000, "flows": 10, "rate": 200, "cpu": {"gateway": 20.5, "flows": 80.0}, "memory": {"flows": 70 << 20}}]
+    found["backtest"] = {"readings": 1_000_000, "seconds": 4.0, "rate": 250_000}
     found["restart"] = {"windows": 100_000, "seconds": 1.25, "memory": 90 << 20}
     said = "\n".join(lines(json.loads(json.dumps(found))))
     assert "at    10 messages/s  4186.5 bytes: gateway 4096, flows 90.5" in said
+    assert "1,000 devices,  10 flows, 200/s: processor a message 100.5 µs: gateway 20.5, flows 80; memory 70.0 MB: flows 70" in said
+    assert "backtest of 1,000,000 readings: 250,000 readings/s, 4.0 s" in said
     assert "100,000 windows open: live again after 1.2 s, 90 MB" in said
     assert "5,000 messages/s for 30 s, lag 0.50 s" in said
     assert "42.5 µs: broker 2.5, flows 40" in said

@@ -48,8 +48,10 @@ METRICS = 4
 class Stand:
     """A broker whose queues have no limit, and where it is wanted a gateway; everything that was started is ended."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, limits: Mapping[str, Any] | None = None) -> None:
+        """`limits` are the gateway's, where they are not those that it has by default."""
         self.folder = folder
+        self._limits = dict(limits or {})
         self.config, self.data = folder / "config", folder / "data"
         self._stack = ExitStack()
         self._up: subprocess.Popen[bytes] | None = None
@@ -78,7 +80,9 @@ class Stand:
             (self.config / folder).mkdir(parents=True, exist_ok=True)
             for name, text in files.items():
                 (self.config / folder / f"{name}.yaml").write_text(text)
-        (self.config / "gateway.yaml").write_text(json.dumps({"site": "bench", "broker": {"url": self.broker.url}, **SETTINGS}))
+        (self.config / "gateway.yaml").write_text(
+            json.dumps({"site": "bench", "broker": {"url": self.broker.url}, "limits": self._limits, **SETTINGS})
+        )
         words = [sys.executable, "-c", "from gateway.cli import main; main()", "up"]
         folders = ["--config", str(self.config), "--data", str(self.data)]
         self._up = self._start([*words, *folders], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -22,9 +22,17 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         )
     for one in found.get("flash", ()):
         yield f"written a message at {one['rate']:>5,} messages/s  {_parts(one['written'], 'bytes')}"
+    for one in (*found.get("devices", ()), *found.get("flows", ())):
+        yield (
+            f"{one['devices']:>7,} devices, {one['flows']:>3} flows, {one['rate']:,}/s: processor a message {_parts(one['cpu'], 'µs')};"
+            f" memory {_parts({name: round(size / 2**20) for name, size in one['memory'].items()}, 'MB')}"
+        )
     if "restart" in found:
         one = found["restart"]
         yield f"flows killed with {one['windows']:,} windows open: live again after {one['seconds']:.1f} s, {one['memory'] / 2**20:.0f} MB"
+    if "backtest" in found:
+        one = found["backtest"]
+        yield f"backtest of {one['readings']:,} readings: {one['rate']:,.0f} readings/s, {one['seconds']:.1f} s"
 
 
 def _parts(parts: dict[str, float], unit: str) -> str:

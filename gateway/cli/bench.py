@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,13 +10,16 @@ import typer
 
 from gateway.command_line import JsonOption, fail, out, print_json
 
-_SECTIONS = ("throughput", "latency", "flash", "restart")
 _RATES = (100, 1_000, 10_000)
 _TRICKLES = (1, 10, 1_000)
+_DEVICES = (100, 1_000, 10_000, 100_000)
+_FLOWS = (1, 10, 100)
 
 
 def bench(
-    sections: Annotated[list[str] | None, typer.Argument(metavar="[throughput|latency|flash|restart]...", help="Only these.")] = None,
+    sections: Annotated[
+        list[str] | None, typer.Argument(metavar="[throughput|latency|devices|flows|flash|restart|backtest]...", help="Only these.")
+    ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=5, help="For how long each figure is measured.")] = 30.0,
     as_json: JsonOption = False,
 ) -> None:
@@ -31,20 +35,9 @@ def bench(
     found: dict[str, Any] = {}
     with TemporaryDirectory(prefix="sluice-bench-") as folder:
         try:
-            if "throughput" in chosen:
-                found["throughput"] = [_throughput(Path(folder), qos, seconds) for qos in (0, 1)]
-            if "latency" in chosen:
-                from gateway.bench.latency import latency
-
-                found["latency"] = [latency(Path(folder) / f"latency-{rate}", rate=rate, seconds=seconds).document() for rate in _RATES]
-            if "flash" in chosen:
-                from gateway.bench.flash import flash
-
-                found["flash"] = [flash(Path(folder) / f"flash-{rate}", rate=rate, seconds=seconds).document() for rate in _TRICKLES]
-            if "restart" in chosen:
-                from gateway.bench.restart import restart
-
-                found["restart"] = restart(Path(folder) / "restart").document()
+            for name, section in _SECTIONS.items():
+                if name in chosen:
+                    found[name] = section(Path(folder), seconds)
         except (StuckError, FileNotFoundError) as error:
             fail(f"bench: {error}")
     if as_json:
@@ -52,6 +45,10 @@ def bench(
     else:
         for line in lines(found):
             out.print(line, markup=False)
+
+
+def _throughputs(folder: Path, seconds: float) -> list[dict[str, Any]]:
+    return [_throughput(folder, qos, seconds) for qos in (0, 1)]
 
 
 def _throughput(folder: Path, qos: int, seconds: float) -> dict[str, Any]:
@@ -68,3 +65,50 @@ def _throughput(folder: Path, qos: int, seconds: float) -> dict[str, Any]:
         "generator": round(generator),
         "headroom": round(generator / max(by_c, ours.rate), 2),
     }
+
+
+def _latencies(folder: Path, seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.latency import latency
+
+    return [latency(folder / f"latency-{rate}", rate=rate, seconds=seconds).document() for rate in _RATES]
+
+
+def _devices(folder: Path, seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.cost import with_devices
+
+    return [with_devices(folder / f"devices-{devices}", devices=devices, seconds=seconds).document() for devices in _DEVICES]
+
+
+def _flows(folder: Path, seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.cost import with_flows
+
+    return [with_flows(folder / f"flows-{flows}", flows=flows, seconds=seconds).document() for flows in _FLOWS]
+
+
+def _flash(folder: Path, seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.flash import flash
+
+    return [flash(folder / f"flash-{rate}", rate=rate, seconds=seconds).document() for rate in _TRICKLES]
+
+
+def _restart(folder: Path, _seconds: float) -> dict[str, Any]:
+    from gateway.bench.restart import restart
+
+    return restart(folder / "restart").document()
+
+
+def _backtest(folder: Path, _seconds: float) -> dict[str, Any]:
+    from gateway.bench.replay import backtest
+
+    return backtest(folder / "backtest").document()
+
+
+_SECTIONS: dict[str, Callable[[Path, float], Any]] = {
+    "throughput": _throughputs,
+    "latency": _latencies,
+    "devices": _devices,
+    "flows": _flows,
+    "flash": _flash,
+    "restart": _restart,
+    "backtest": _backtest,
+}

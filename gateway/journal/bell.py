@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
+import termios
+from array import array
 from pathlib import Path
 
 
@@ -28,6 +31,12 @@ class Bell:
         """Wake whoever waits. Never blocks: a full pipe is a bell that is ringing already."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._fd, b"!")
+
+    def unheard(self) -> int:
+        """Tell how many rings nobody has heard yet; of very many, only that."""
+        waiting = array("i", [0])
+        fcntl.ioctl(self._fd, termios.FIONREAD, waiting)
+        return waiting[0]
 
     def drain(self) -> None:
         """Forget the rings so far."""

@@ -146,6 +146,11 @@ class Journal:
         self.append_tick()
         return self.connection
 
+    @property
+    def unheard(self) -> int:
+        """Rows that were written since the flows last had nothing to do."""
+        return self._bell.unheard()
+
     def append_messages(self, entries: Sequence[Entry], *, urgent: bool = False) -> int:
         """Commit a batch of messages; give its offset. Those that are `urgent` may be read before what waits in front of them."""
         return self._append(Kind.MESSAGES, pack(entries), len(entries), urgent=urgent)

@@ -55,6 +55,10 @@ _NEVER_OPEN, _UNANSWERED, _ENDED, _CLOSED = "never open", "unanswered", "ended",
 """How a connection ended, where no reason code of MQTT says so."""
 
 
+_COMPANY, _COMPANY_AT_MOST = 0.0005, 0.02
+"""Seconds that a row waits for more messages for each row that the flows have not got to, and at most."""
+
+
 class Link(threading.Thread):
     """One MQTT connection for taking in, on a thread of its own.
 
@@ -252,8 +256,12 @@ class Link(threading.Thread):
             self._take_in()
 
     def _take_in(self) -> None:
-        """Read until the socket is drained (and `linger` has passed) or a row is full; what came is committed after that."""
-        give_up = monotonic() + self._linger if self._linger else 0.0
+        """Read until the socket is drained (and `linger` has passed) or a row is full; what came is committed after that.
+
+        While the flows are busy nothing is gained by a row of a few messages, which costs as much as a full one: company is waited for.
+        """
+        linger = max(self._linger, min(_COMPANY * self._journal.unheard, _COMPANY_AT_MOST))
+        give_up = monotonic() + linger if linger else 0.0
         for _ in range(BATCH):
             if (sock := self._client.socket()) is None or self._intake.full or (self._intake.due and not self._intake.blocked):
                 return

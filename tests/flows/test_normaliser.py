@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from devices.profile import Profile
+from devices.reading import Message
 from flows.normaliser import STORE, Normaliser
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_replays
@@ -208,3 +209,18 @@ def test_node_with_a_name_is_asked_for_its_birth_by_that_name():
     source.take(birth, data[1])
     counted = [(one.device, one.value) for one in of(Counted, source.take(data[4], at=AT + S)) if one.term == "missed"]
     assert counted == [("Press, hall 2", 2)]
+
+
+def test_counters_that_have_moved_outlive_a_kill():
+    """They are given with the next tick, be it of another process: else the ledger would go on without them until they move again."""
+    source = Source()
+    source.take(at=AT)
+    source.take(Message("home/attic", b'{"temperature": 21.5}', AT + 1), at=AT + 1)
+    source.resume()
+    given = of(Counted, source.take(at=AT + 2 * S))
+    assert {(one.device, one.term, one.value) for one in given if one.device == "attic"} >= {
+        ("attic", "readings", 1),
+        ("attic", "normalised", 1),
+    }
+    source.resume()
+    assert not [one for one in of(Counted, source.take(at=AT + 4 * S)) if one.device]

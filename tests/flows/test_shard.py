@@ -245,3 +245,18 @@ def test_episode_of_a_flow_that_is_gone_is_cleared(flows):
     again = Shard(flows, after.snapshot())
     effects = again.step(row(17, *items(flows[:1], reading("t1", T0 + 17 * S, 30.0)), tick=True))
     assert [(e.term, e.value) for e in effects if isinstance(e, Counted) and e.scope == "climate"] == [("windowed", 2)]
+
+
+def test_counters_that_have_moved_outlive_a_kill(flows):
+    """A shard gives with its next tick what the process before it had counted and not given, once."""
+
+    def counted(effects):
+        return [one for one in effects if isinstance(one, Counted) and one.device == "a"]
+
+    shard = Shard(flows)
+    said = items(flows, reading("a", T0 + 100 * S, 20.0))
+    assert not counted(shard.step(row(100, *said)))
+    shard = Shard(flows, shard.snapshot())
+    assert sum(one.value for one in counted(shard.step(row(101, tick=True)))) == len(said)
+    shard = Shard(flows, shard.snapshot())
+    assert not counted(shard.step(row(102, tick=True)))

@@ -66,6 +66,14 @@ MIXED = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def small_batches():
+    """Sixteen rows, so that a short journal has many batches."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flows.journal_source._ROWS", 16)
+        yield
+
+
 @pytest.fixture(scope="module")
 def flows(tmp_path_factory):
     return read_all(tmp_path_factory.mktemp("config"), FLOWS)

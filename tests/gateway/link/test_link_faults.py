@@ -281,7 +281,7 @@ def test_link_gives_urgent_topics_rows_of_their_own(mosquitto, start, until):
     reader = UrgentReader(gateway.directory / "0")
     urgent = []
     while offset := reader.first(after=0):
-        reader.done()
+        reader.done(offset)
         urgent.append(row_at(gateway.directory / "0", offset))
     reader.close()
     assert [entry.payload for row in urgent for entry in row.entries()] == [b"0", b"5", b"10", b"15"]
