@@ -34,6 +34,8 @@ transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
+_MOMENT = 0.002
+"""How long it waits while the sink has something left to write."""
 _STORED = 0.001
 """Seconds between two looks whether a row that was read alone is in the store."""
 _SILENT = 3
@@ -100,9 +102,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if items := self._noted_row() or self._urgent_row():
             return items
         behind, rows = self._pace.behind, self._read()
-        if not rows and behind:
-            return [(STORE, RowPart(self._normaliser.offset, ()))]  # for whoever has waited for what follows
-        if not rows and self._bell.wait(_WAIT):
+        if not rows and (behind or (self._pace.owes and not self._bell.wait(_MOMENT))):
+            return [(STORE, RowPart(self._normaliser.offset, ()))]  # so that the sink has its turn
+        if not rows and (self._pace.owes or self._bell.wait(_WAIT)):
             rows = self._read()
         return self._items(rows)
 

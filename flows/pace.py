@@ -1,10 +1,14 @@
-"""Whether the flows are behind: what the source knows, and the sink goes by."""
+"""How the flows keep up: what the source and the sink go by."""
 
 from __future__ import annotations
 
 
 class Pace:
-    """`behind` is true only while the source has further rows at hand: whoever waits because of it will be called again soon."""
+    """What the source and the sink know of each other.
+
+    `behind` is true only while the source has further rows at hand: whoever waits because of it will be called again soon. `owes` says that the
+    sink has more to write, and wants to be called again when nothing else is to be done.
+    """
 
     def __init__(self) -> None:
-        self.behind = False
+        self.behind = self.owes = False

@@ -77,8 +77,9 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
             self._bell.ring()
 
     def _write(self) -> None:
-        if self._effects:
+        if self._effects or self._pace.owes:
             self._patiently(lambda: self._store.write(self._effects))
+            self._pace.owes = self._store.owes
             self._at = max((effect.at for effect in self._effects if type(effect) is Progressed), default=self._at)
             self._effects = []
             self._patiently(lambda: self._upkeep.shedding.step(self._store))

@@ -14,6 +14,7 @@ import msgspec
 from gateway.disk import free, sync
 from gateway.sqlite_file import length, log_of
 from gateway.store import blocks, totals
+from gateway.store.counters import Counters
 from gateway.store.dead_letters import DeadLetters
 from gateway.store.effects import (
     AlertChanged,
@@ -44,7 +45,6 @@ _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO 
   base = iif(excluded.last_seen >= last_seen, excluded.base, base),
   labels = iif(excluded.last_seen >= last_seen, excluded.labels, labels),
   first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
-_COUNT = "INSERT INTO counters VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
 
 _STEPS = 1_000_000
@@ -61,6 +61,7 @@ class Store:
     earlier point. A process that dies loses no committed effect; a power cut may lose those since the last `sync`, which is why `sync` goes
     before each snapshot of the flows: what was lost is then made again from the journal.
 
+    Counters of devices reach the file some with each write, and all of them with `sync`; those of messages are never behind.
     With `linger` (seconds), readings, counters and progress wait in the open transaction until it has passed, and reach the file with the
     first `write`, `commit` or `sync` after it; an outcome (window, alert, command) never waits and takes them along.
     That saves the flash: a commit writes whole pages of 4 kB. There must be no second writer.
@@ -77,6 +78,7 @@ class Store:
         self._readings = Readings(self._connection, self._totals, raw)
         self._outcomes = Outcomes(self._connection, self._totals)
         self._dead_letters = DeadLetters(self._connection, self._totals)
+        self._counters = Counters(self._connection)
         self._since = 0.0
 
     def __enter__(self) -> Self:
@@ -84,6 +86,11 @@ class Store:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+    @property
+    def owes(self) -> bool:
+        """Whether counters wait for the next `write`."""
+        return bool(self._counters)
 
     def write(self, effects: Sequence[Effect]) -> None:
         """Write effects in one transaction: all of them or, when it raises, none (nor what was waiting for its commit)."""
@@ -105,6 +112,7 @@ class Store:
             self._readings.save()
             self._totals.save()
             self._connection.execute("COMMIT")
+            self._counters.committed()
         except BaseException:
             self._roll_back()
             raise
@@ -113,6 +121,7 @@ class Store:
         """Make everything written so far safe from a power cut. Called before each snapshot of the flows; takes fsyncs."""
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
+        self._counters.write(all_of_them=True)
         (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
         self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
         self.commit()
@@ -182,6 +191,8 @@ class Store:
 
     def close(self) -> None:
         """Commit and close; the file is then complete without its -wal."""
+        if self._counters:
+            self.sync()
         self.commit()
         self._connection.close()
 
@@ -214,6 +225,8 @@ class Store:
         urgent = False
         if len(readings) != len(effects):
             urgent = self._write_others([effect for effect in effects if type(effect) is not ReadingKept])
+        if self._counters:
+            self._counters.write()
         if urgent or monotonic() - self._since >= self._linger:
             self.commit()
 
@@ -235,7 +248,7 @@ class Store:
                 case Progressed():
                     self._connection.execute(_PROGRESS, (effect.offset, effect.messages, effect.at))
         if counted:
-            self._connection.executemany(_COUNT, [msgspec.structs.astuple(one) for one in counted])
+            self._counters.take(counted)
         if dead:
             self._dead_letters.write(dead)
         if outcomes:
@@ -250,6 +263,7 @@ class Store:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._totals.reload()
+        self._counters.rolled_back()
         self._readings.forget()
         self._dead_letters.forget()
 
