@@ -10,7 +10,7 @@ from gateway.store.effects import Counted
 
 _COUNT = "INSERT INTO counters VALUES(?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _AT_ONCE = 250
-"""Counters that are written with a transaction, or an eighth of those that wait, where that is more."""
+"""Counters that are written with a transaction, or one of 32 that wait, where that is more."""
 
 _Name = tuple[str, str, str, str]
 
@@ -44,7 +44,7 @@ class Counters:
 
     def write(self, *, all_of_them: bool = False) -> None:
         """Write some of those that wait, in the caller's transaction."""
-        most = len(self._waiting) if all_of_them else max(_AT_ONCE, len(self._waiting) // 8)
+        most = len(self._waiting) if all_of_them else max(_AT_ONCE, len(self._waiting) // 32)
         some = list(islice(self._waiting.items(), most))
         self._connection.executemany(_COUNT, [(*name, value) for name, value in some])
         self._written += some

@@ -47,6 +47,8 @@ _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO 
   first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
 _PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
 
+_MANY = frozenset((ReadingKept, Counted))
+"""What comes by the thousand, and is written together."""
 _STEPS = 1_000_000
 """Steps of SQLite's machine between two beats: some hundredths of a second."""
 
@@ -222,33 +224,31 @@ class Store:
         readings = [effect for effect in effects if type(effect) is ReadingKept]
         if readings:
             self._readings.write(readings)
+        counted = [effect for effect in effects if type(effect) is Counted]
+        if counted:
+            self._counters.take(counted)
         urgent = False
-        if len(readings) != len(effects):
-            urgent = self._write_others([effect for effect in effects if type(effect) is not ReadingKept])
+        if len(readings) + len(counted) != len(effects):
+            urgent = self._write_others([effect for effect in effects if type(effect) not in _MANY])
         if self._counters:
             self._counters.write()
         if urgent or monotonic() - self._since >= self._linger:
             self.commit()
 
     def _write_others(self, effects: Sequence[Effect]) -> bool:
-        """Write all but readings; tells whether there was an outcome, which must not wait."""
+        """Write all but readings and counters; tells whether there was an outcome, which must not wait."""
         outcomes: list[Outcome] = []
-        counted: list[Counted] = []
         dead: list[DeadLettered | LetterTried] = []
         for effect in effects:
             match effect:
                 case WindowClosed() | AlertChanged() | CommandRequested() | CommandFact() | Derived() | Failed():
                     outcomes.append(effect)
-                case Counted():
-                    counted.append(effect)
                 case DeadLettered() | LetterTried():
                     dead.append(effect)
                 case DeviceLearned():
                     self._learn(effect)
                 case Progressed():
                     self._connection.execute(_PROGRESS, (effect.offset, effect.messages, effect.at))
-        if counted:
-            self._counters.take(counted)
         if dead:
             self._dead_letters.write(dead)
         if outcomes:
