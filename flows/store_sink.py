@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -21,10 +20,8 @@ from gateway.store.store import Store
 
 log = structlog.get_logger()
 
-_COMPANY = 0.5
-"""Seconds that readings wait for more while the flows are behind: a transaction writes each series anew that it touches."""
 _MOST = 20_000
-"""Effects that wait at most."""
+"""Effects that wait for more at most while the flows are behind, for half a second or so: a transaction writes each series anew that it touches."""
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
 
 
@@ -58,7 +55,6 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         self._pace = pace
         self._order = RowOrder()
         self._effects: list[Effect] = []
-        self._since = 0.0
         self._at = 0
 
     def write_batch(self, values: list[RowPart]) -> None:
@@ -66,12 +62,10 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         for part in values:
             self._order.put(part)
         effects = self._order.whole()
-        if not self._effects:
-            self._since = monotonic()
         self._effects += effects
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         urgent = any(type(effect) in _URGENT for effect in effects)
-        if urgent or not self._pace.behind or len(self._effects) >= _MOST or monotonic() - self._since >= _COMPANY:
+        if urgent or not self._pace.behind or len(self._effects) >= _MOST:
             self._write()
         if urgent:
             self._bell.ring()
