@@ -160,6 +160,8 @@ def test_bell_ends_a_wait_and_is_heard_once(tmp_path, bell):
     other = Bell(tmp_path / "bell")
     other.ring()
     other.ring()
+    assert bell.unheard() == 2
     assert bell.wait(5)
+    assert bell.unheard() == 0
     assert not bell.wait(0)
     other.close()
