@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -37,6 +37,14 @@ class State(msgspec.Struct, array_like=True):
     moved: dict[str, list[tuple[str, str]]] | None = None
 
 
+class Left(NamedTuple):
+    """A counter of a flow that is gone, which had moved and was not given."""
+
+    flow: str
+    device: str
+    term: str
+
+
 class Shard:
     """All flows' groups that hash to one shard. A pure function of its snapshot and the slices it is given: no clock, no randomness, no I/O."""
 
@@ -55,6 +63,13 @@ class Shard:
                 else [(device, term) for device in counts for term in counts[device]]
             )
             self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures=failures, moved=moved)
+        self._left = [
+            Left(name, device, term)
+            for name, moved in (kept.moved or {}).items()
+            if name not in self._flows
+            for device, term in moved
+            if term in self._counts.get(name, {}).get(device, ())
+        ]
         self._orphans = [
             (name.rpartition("/")[0], group) for name, groups in kept.groups.items() for group in groups.values() if is_open(group)
         ]
@@ -78,6 +93,8 @@ class Shard:
             effects.extend(flow.finish_row(row))
         if row.tick or row.flush:
             effects.extend(self._open(row.shard))
+            effects.extend(Counted(f"shard-{row.shard}", *one, self._counts[one.flow][one.device][one.term]) for one in self._left)
+            self._left = []
             for flow in self._flows.values():
                 effects.extend(flow.counted(f"shard-{row.shard}"))
         return effects
@@ -100,6 +117,7 @@ class Shard:
         stage = f"shard-{row.shard}"
         for name, counts in self._counts.items():
             for device in row.gone:
+                self._left = [one for one in self._left if (one.flow, one.device) != (name, device)]
                 for place, count in counts.pop(device, {}).items():
                     rest = counts.setdefault("", {})
                     rest[place] = rest.get(place, 0) + count
@@ -120,6 +138,8 @@ class Shard:
         groups, shared = {name: f.groups for name, f in flows.items()}, {name: f.shared for name, f in flows.items()}
         failures = {name: flow.failures for name, flow in self._flows.items() if flow.failures}
         moved = {name: flow.moved for name, flow in self._flows.items()}
+        for one in self._left:
+            moved.setdefault(one.flow, []).append((one.device, one.term))
         return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures, moved))), 1)
 
 
