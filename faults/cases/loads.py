@@ -102,7 +102,8 @@ def names_without_number(rig: Rig) -> None:
 def killed_behind(rig: Rig) -> None:
     """Alarms go on all the while; what the sirens answer waits in the backlog, so that it is none for long.
 
-    The gateway is killed when all are told: what is said on its next connection may not go before the backlog that the broker then sends.
+    A kill may last as long as the supervisor waits, so that time counts from when the flows run again. The gateway is killed when all are told,
+    and their rows wait for their turn: what is said on its next connection may not go before what lies between.
     """
     sirens = [f"siren-smoke-{n}" for n in range(round(rig.length(800, 60)))]
     _slow(rig, alarm=ALARM.replace("retries: 0", "retries: 2"), siren="")
@@ -113,6 +114,7 @@ def killed_behind(rig: Rig) -> None:
     load = rig.publish(rate=10 * sustained, seconds=rig.length(20, 1), devices=200)
     rig.wait(lambda: rig.status()["ledger"]["pending"] > sustained, "flows are behind", 60)
     said: dict[str, float] = {}
+    back: list[float] = []
     kills, starts = round(rig.length(5, 2)), []
     for _ in range(kills):
         for name in sirens[len(said) : len(said) + len(sirens) // kills]:
@@ -120,23 +122,32 @@ def killed_behind(rig: Rig) -> None:
             said[name] = monotonic()
             rig.pause(rig.length(0.1, 0.02))
         starts.append(_kill(rig, "flows"))
+        back.append(monotonic())
     rig.wait(lambda: len(voice.heard) == len(said), "all sirens are told", 60)
+    load.wait()
     behind = rig.status()["ledger"]["pending"]
     starts.append(_kill(rig, "gateway"))
-    load.wait()
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "everything has been read", 600)
     rig.recovered(60)
     rig.account(pure=False)
     first = {heard.topic.split("/")[1]: heard.at for heard in reversed(voice.heard)}
-    waits = sorted(first.get(name, inf) - at for name, at in said.items())
+    waits = sorted(_waited(at, first.get(name, inf), back) for name, at in said.items())
     states, attempts = _alarm_commands(rig)
     rig.note(
         f"{len(said)} alarms, {len(starts)} kills, working again within {max(starts):.1f} s; {behind:,} messages waited after the last"
     )
     rig.note(f"said to told {_spread(waits)}; a siren was told {len(voice.heard) - len(first)} times more than once")
-    rig.must(waits[-1] < 15, f"each alarm is told within 15 s, kills and starts included; took {waits[-1]:.1f} s")
+    rig.must(
+        waits[-1] < 15,
+        f"each alarm is told within 15 s while the flows run, their start and what they read again included; took {waits[-1]:.1f} s",
+    )
     rig.must(states == {"confirmed": len(said)}, f"each alarm's command is confirmed, once; got {dict(states)}")
     rig.must(attempts == len(said), f"none is tried again while its answer waits; got {attempts} attempts for {len(said)}")
+
+
+def _waited(said: float, told: float, back: list[float]) -> float:
+    """Give the seconds from when something was said, or the flows last came back before it was told, whichever was later."""
+    return told - max([said, *(at for at in back if at < told < inf)])
 
 
 def _alarm_commands(rig: Rig) -> tuple[Counter[str], int]:
