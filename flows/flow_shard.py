@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from devices.reading import Reading
@@ -43,11 +43,9 @@ class FlowShard:
         groups: dict[str, GroupState],
         shared: dict[str, list[Any]],
         counts: dict[str, dict[str, int]],
-        *,
         failures: int = 0,
-        moved: Iterable[tuple[str, Place]] = (),
     ) -> None:
-        """`failures` is how many there were in a row; `moved` are the counters that were not given since they moved."""
+        """`failures` is how many there were in a row."""
         self.failures = min(failures, MOST_FAILURES - 1)
         self._was_aside = failures >= MOST_FAILURES
         self.flow = flow
@@ -57,7 +55,7 @@ class FlowShard:
         self._touched: dict[str, None] = {}
         self._due: list[tuple[int, str]] = []
         self._noted: dict[str, int] = {}
-        self._counted: set[tuple[str, Place]] = {(device, place) for device, place in moved if place in counts.get(device, ())}
+        self._counted: set[tuple[str, Place]] = {(device, place) for device in counts for place in counts[device]}
         trigger = flow.trigger
         self._silence = bool(trigger and trigger.silence)
         self._timed = bool(trigger and not flow.windows and trigger.waits)
@@ -362,14 +360,9 @@ class FlowShard:
                 at=at,
             )
 
-    @property
-    def moved(self) -> list[tuple[str, Place]]:
-        """The counters that have moved since they were last given, by device and term."""
-        return sorted(self._counted)
-
     def counted(self, stage: str) -> Iterator[Counted]:
         """Give the counters that have moved since they were last given."""
-        for device, place in self.moved:
+        for device, place in sorted(self._counted):
             yield Counted(stage, self.flow.name, device, place, self.counts[device][place])
         self._counted.clear()
         if (aside := self.failures >= MOST_FAILURES) != self._was_aside:

@@ -37,7 +37,6 @@ from gateway.findings import ConfigError
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
-from gateway.store.checkpoints import Checkpoints
 from gateway.store.retention import Retention
 from gateway.store.shedding import Shedding
 from gateway.store.store import Store
@@ -104,12 +103,9 @@ class Flows:
             upkeep = self._upkeep()
             self._find_room(store, upkeep)
             self._beginning = Beginning(self._journal, self._recovery, store)
-            with Checkpoints(store.path):
-                run_main(
-                    self._graph(loaded, store, upkeep, self._beginning),
-                    epoch_interval=every,
-                    recovery_config=RecoveryConfig(self._recovery),
-                )
+            run_main(
+                self._graph(loaded, store, upkeep, self._beginning), epoch_interval=every, recovery_config=RecoveryConfig(self._recovery)
+            )
         finally:
             store.abandon()
 

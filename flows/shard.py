@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -26,23 +26,13 @@ Counts = dict[str, dict[str, int]]
 class State(msgspec.Struct, array_like=True):
     """What a shard keeps: groups and shared lookups by `flow/fingerprint`, and counters by flow, which outlive the flow and its changes.
 
-    `failures` is by flow how often in a row it failed, where it did; `moved` which of its counters, by device and term, have moved and were not
-    given yet (None: an older version did not keep that, and all may have).
+    `failures` is by flow how often in a row it failed, where it did.
     """
 
     groups: dict[str, Groups]
     shared: dict[str, dict[str, list[Any]]]
     counts: dict[str, Counts]
     failures: dict[str, int] = {}
-    moved: dict[str, list[tuple[str, str]]] | None = None
-
-
-class Left(NamedTuple):
-    """A counter of a flow that is gone, which had moved and was not given."""
-
-    flow: str
-    device: str
-    term: str
 
 
 class Shard:
@@ -57,19 +47,8 @@ class Shard:
             name = f"{flow.name}/{flow.fingerprint}"
             counts = self._counts.setdefault(flow.name, {})
             groups, shared, failures = kept.groups.pop(name, {}), kept.shared.get(name, {}), kept.failures.get(flow.name, 0)
-            moved = (
-                kept.moved.get(flow.name, [])
-                if kept.moved is not None
-                else [(device, term) for device in counts for term in counts[device]]
-            )
-            self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures=failures, moved=moved)
-        self._left = [
-            Left(name, device, term)
-            for name, moved in (kept.moved or {}).items()
-            if name not in self._flows
-            for device, term in moved
-            if term in self._counts.get(name, {}).get(device, ())
-        ]
+            self._flows[flow.name] = FlowShard(flow, groups, shared, counts, failures)
+        self._gone = {name: counts for name, counts in self._counts.items() if name not in self._flows}
         self._orphans = [
             (name.rpartition("/")[0], group) for name, groups in kept.groups.items() for group in groups.values() if is_open(group)
         ]
@@ -93,8 +72,7 @@ class Shard:
             effects.extend(flow.finish_row(row))
         if row.tick or row.flush:
             effects.extend(self._open(row.shard))
-            effects.extend(Counted(f"shard-{row.shard}", *one, self._counts[one.flow][one.device][one.term]) for one in self._left)
-            self._left = []
+            effects.extend(self._counted_before(row.shard))
             for flow in self._flows.values():
                 effects.extend(flow.counted(f"shard-{row.shard}"))
         return effects
@@ -110,6 +88,14 @@ class Shard:
             self._was_open = now_open
             yield Counted(f"shard-{number}", "", "", "open", int(now_open))
 
+    def _counted_before(self, number: int) -> Iterator[Counted]:
+        """Give, once, what flows that are gone had counted: the store may have what they counted after the snapshot."""
+        for name, counts in self._gone.items():
+            for device, terms in counts.items():
+                for term, value in terms.items():
+                    yield Counted(f"shard-{number}", name, device, term, value)
+        self._gone = {}
+
     def _forget(self, row: Slice) -> Iterator[Counted]:
         """Forget devices; their counters go to "", also those of flows that are gone, so that the sums stay."""
         for flow in self._flows.values():
@@ -117,7 +103,6 @@ class Shard:
         stage = f"shard-{row.shard}"
         for name, counts in self._counts.items():
             for device in row.gone:
-                self._left = [one for one in self._left if (one.flow, one.device) != (name, device)]
                 for place, count in counts.pop(device, {}).items():
                     rest = counts.setdefault("", {})
                     rest[place] = rest.get(place, 0) + count
@@ -137,10 +122,7 @@ class Shard:
         flows = {f"{name}/{f.flow.fingerprint}": f for name, f in self._flows.items()}
         groups, shared = {name: f.groups for name, f in flows.items()}, {name: f.shared for name, f in flows.items()}
         failures = {name: flow.failures for name, flow in self._flows.items() if flow.failures}
-        moved = {name: flow.moved for name, flow in self._flows.items()}
-        for one in self._left:
-            moved.setdefault(one.flow, []).append((one.device, one.term))
-        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures, moved))), 1)
+        return zlib.compress(msgspec.msgpack.encode((_VERSION, State(groups, shared, self._counts, failures))), 1)
 
 
 _VERSION = 2

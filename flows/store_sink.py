@@ -20,8 +20,8 @@ from gateway.store.store import Store
 
 log = structlog.get_logger()
 
-_MOST = 20_000
-"""Effects that wait for more at most while the flows are behind, for half a second or so: a transaction writes each series anew that it touches."""
+_MOST, _MOST_ROWS = 10_000, 128
+"""Effects, and rows, that wait for more at most while the flows are behind: a transaction writes each series anew that it touches."""
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
 
 
@@ -55,6 +55,7 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         self._pace = pace
         self._order = RowOrder()
         self._effects: list[Effect] = []
+        self._rows = 0
         self._at = 0
 
     def write_batch(self, values: list[RowPart]) -> None:
@@ -63,9 +64,10 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
             self._order.put(part)
         effects = self._order.whole()
         self._effects += effects
+        self._rows += sum(type(effect) is Progressed for effect in effects)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         urgent = any(type(effect) in _URGENT for effect in effects)
-        if urgent or not self._pace.behind or len(self._effects) >= _MOST:
+        if urgent or not self._pace.behind or len(self._effects) >= _MOST or self._rows >= _MOST_ROWS:
             self._write()
         if urgent:
             self._bell.ring()
@@ -75,7 +77,7 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
             self._patiently(lambda: self._store.write(self._effects))
             self._pace.owes = self._store.owes
             self._at = max((effect.at for effect in self._effects if type(effect) is Progressed), default=self._at)
-            self._effects = []
+            self._effects, self._rows = [], 0
             self._patiently(lambda: self._upkeep.shedding.step(self._store))
 
     def snapshot(self) -> None:

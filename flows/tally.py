@@ -24,7 +24,7 @@ class Tally:
         state = state or {}
         self._counts: dict[str, dict[str, int]] = state.get("counts", {})
         self._totals: dict[str, int] = state.get("totals", {})
-        self._moved: set[str] = set(state.get("moved", self._counts))  # which have moved, states of older versions do not tell
+        self._moved: set[str] = set(self._counts)  # the store may have others: of what is read again now with other flows or profiles
         self._moved_totals: set[str] = set(self._totals)
         self._shed = sum(key.startswith("link\x1f") for key in self._counts)
 
@@ -109,4 +109,4 @@ class Tally:
         return zeros
 
     def snapshot(self) -> dict[str, Any]:
-        return {"counts": self._counts, "totals": self._totals, "moved": sorted(self._moved)}
+        return {"counts": self._counts, "totals": self._totals}

@@ -8,8 +8,6 @@ from pathlib import Path
 from gateway.disk import sync
 
 VERSION = 3
-PAGES = 4096
-"""Pages by which the log grows before it is brought into the file; the writer does so itself at twice as many."""
 APPLICATION = 0x536C7565
 """SQLite's `application_id` of our files: "Slue" in ASCII."""
 
@@ -122,7 +120,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA cache_size=-8192")
-        connection.execute(f"PRAGMA wal_autocheckpoint={2 * PAGES}")
+        connection.execute("PRAGMA wal_autocheckpoint=4096")
         connection.execute("PRAGMA journal_size_limit=33554432")
         _make(connection, path)
     except sqlite3.DatabaseError as error:

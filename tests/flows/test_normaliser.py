@@ -222,5 +222,4 @@ def test_counters_that_have_moved_outlive_a_kill():
         ("attic", "readings", 1),
         ("attic", "normalised", 1),
     }
-    source.resume()
     assert not [one for one in of(Counted, source.take(at=AT + 4 * S)) if one.device]
