@@ -13,6 +13,7 @@ from typing import NamedTuple
 from faults.account import opened
 from faults.fault import fault
 from faults.rig.rig import FLOW, Rig
+from faults.rig.voice import Voice
 from gateway.bench.waiting import until
 from gateway.status import memory
 
@@ -123,14 +124,14 @@ def killed_behind(rig: Rig) -> None:
             rig.pause(rig.length(0.1, 0.02))
         starts.append(_kill(rig, "flows"))
         back.append(monotonic())
-    rig.wait(lambda: len(voice.heard) == len(said), "all sirens are told", 60)
+    rig.wait(lambda: said.keys() <= _told(voice), "all sirens are told", 60)
     load.wait()
     behind = rig.status()["ledger"]["pending"]
     starts.append(_kill(rig, "gateway"))
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "everything has been read", 600)
     rig.recovered(60)
     rig.account(pure=False)
-    first = {heard.topic.split("/")[1]: heard.at for heard in reversed(voice.heard)}
+    first = _told(voice)
     waits = sorted(_waited(at, first.get(name, inf), back) for name, at in said.items())
     states, attempts = _alarm_commands(rig)
     rig.note(
@@ -143,6 +144,11 @@ def killed_behind(rig: Rig) -> None:
     )
     rig.must(states == {"confirmed": len(said)}, f"each alarm's command is confirmed, once; got {dict(states)}")
     rig.must(attempts == len(said), f"none is tried again while its answer waits; got {attempts} attempts for {len(said)}")
+
+
+def _told(voice: Voice) -> dict[str, float]:
+    """Give when each actuator was told something first, by its name."""
+    return {heard.topic.split("/")[1]: heard.at for heard in reversed(voice.heard)}
 
 
 def _waited(said: float, told: float, back: list[float]) -> float:
