@@ -124,7 +124,7 @@ def killed_behind(rig: Rig) -> None:
             rig.pause(rig.length(0.1, 0.02))
         starts.append(_kill(rig, "flows"))
         back.append(monotonic())
-    rig.wait(lambda: said.keys() <= _told(voice), "all sirens are told", 60)
+    rig.wait(lambda: said.keys() <= _told(voice).keys(), "all sirens are told", 60)
     load.wait()
     behind = rig.status()["ledger"]["pending"]
     starts.append(_kill(rig, "gateway"))
