@@ -21,7 +21,7 @@ help:
 	@echo 'make test      every check and test          make lint   the checks alone'
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
-	@echo 'make faults    32 faults on real processes: over an hour (F=F06: one of them)   make soak   30 minutes of them'
+	@echo 'make faults    33 faults on real processes: over an hour (F=F06: one of them)   make soak   30 minutes of them'
 	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md and docs/simulator.md'
 	@echo 'make schemas   config/schema/, from the models of the config files'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
