@@ -98,7 +98,7 @@ def names_without_number(rig: Rig) -> None:
 @fault(
     "F33",
     "flows killed in a backlog, with urgent alarms whose sirens answer; in the end the gateway",
-    scaled="5 kills, 16 s apart, ten times what flows keep up with",
+    scaled="4 kills, 16 s apart, beside a backlog of ten times what flows keep up with",
 )
 def killed_behind(rig: Rig) -> None:
     """Alarms go on all the while; what the sirens answer waits in the backlog, so that it is none for long.
@@ -106,17 +106,17 @@ def killed_behind(rig: Rig) -> None:
     A kill may last as long as the supervisor waits, so that time counts from when the flows run again. The gateway is killed when all are told,
     and their rows wait for their turn: what is said on its next connection may not go before what lies between.
     """
-    sirens = [f"siren-smoke-{n}" for n in range(round(rig.length(800, 60)))]
+    sirens = [f"siren-smoke-{n}" for n in range(round(rig.length(640, 60)))]
     _slow(rig, alarm=ALARM.replace("retries: 0", "retries: 2"), siren="")
     sustained = _sustained(rig)
     voice = rig.voice(hears=["plant/+/set"], answer=lambda heard: (heard.topic.removesuffix("/set"), heard.payload))
     voice.say_all([(f"plant/{name}", '{"state": "OFF"}') for name in sirens])
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "the sirens are known", 60)
-    load = rig.publish(rate=10 * sustained, seconds=rig.length(20, 1), devices=200)
+    load = rig.publish(rate=10 * sustained, seconds=rig.length(12, 1), devices=200)
     rig.wait(lambda: rig.status()["ledger"]["pending"] > sustained, "flows are behind", 60)
     said: dict[str, float] = {}
     back: list[float] = []
-    kills, starts = round(rig.length(5, 2)), []
+    kills, starts = round(rig.length(4, 2)), []
     for _ in range(kills):
         for name in sirens[len(said) : len(said) + len(sirens) // kills]:
             voice.say(f"hall/{name.removeprefix('siren-')}", '{"smoke": 1.0}')
