@@ -95,9 +95,8 @@ class Dispatcher:
     async def _step_device(self, commands: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         waiting = self._without_superseded(self._without_refused([c for c in commands if c.state == "requested"], now), now)
         for command in [c for c in commands if c.state == "sent"]:
-            heard_all = (
-                now >= command.due and self._store.read_to() >= self._up[command.id, command.attempt]
-            )  # before a look at what it said
+            # Looked at before what the device has said, which may come in between.
+            heard_all = now >= command.due and self._store.read_to() >= self._up[command.id, command.attempt]
             if self._confirmed(command):
                 self._book.end(command, "confirmed", "", now=now)
             elif now < command.due:
