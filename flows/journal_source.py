@@ -34,6 +34,7 @@ transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
 
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = 0.002
 """How long it waits while the sink has something left to write."""
 _STORED = 0.001
@@ -196,8 +197,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         return list(self._normaliser.flush(time_ns()))
 
     def next_awake(self) -> datetime | None:
-        # Left alone, Bytewax waits 1 ms after an empty batch; we have waited on the bell already.
-        return datetime.now(UTC)
+        # Left alone, Bytewax waits 1 ms after an empty batch; we have waited on the bell already. By no clock: one that is set back in this very
+        # moment would have Bytewax wait for as long.
+        return _AT_ONCE
 
     def snapshot(self) -> bytes:
         self._durable = self._normaliser.offset
