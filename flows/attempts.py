@@ -92,6 +92,10 @@ class Attempts:
         """Whether rows are suspected of deaths, so that all are read in their order only."""
         return self._deaths >= CLOSE_AFTER
 
+    def died_behind(self, offset: int) -> bool:
+        """Tell whether the process died in rows of which one at least lies behind this one."""
+        return self._deaths > 0 and offset < self._last
+
     def take(self, first: int, last: int, *, alone: bool) -> None:
         """Note that these rows are under way."""
         self._alone = last if alone else 0

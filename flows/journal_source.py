@@ -33,10 +33,11 @@ _MESSAGES, _MESSAGES_IF_URGENT = 4_096, 256
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
-
-_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 _MOMENT = 0.002
 """How long it waits while the sink has something left to write."""
+_AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""When it wants its next turn: this has always been."""
+
 _STORED = 0.001
 """Seconds between two looks whether a row that was read alone is in the store."""
 _SILENT = 3
@@ -121,7 +122,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             messages += rows[-1].count
             if rows[-1].offset in self._notes.places:
                 break
-        self._pace.behind = bool(self._waiting) or len(rows) == _ROWS
+        # What the process died of may have waited in the sink: there nothing waits, so that the next death shows where it is.
+        self._pace.behind = (bool(self._waiting) or len(rows) == _ROWS) and not self._attempts.died_behind(self._normaliser.offset)
         return rows
 
     def _noted_row(self) -> list[Item]:

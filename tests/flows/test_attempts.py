@@ -14,6 +14,7 @@ from flows.attempts import BLAMED_AFTER, CLOSE_AFTER, Attempts
 from flows.flow_shard import FlowShard
 from flows.journal_source import JournalSource
 from flows.normaliser import STORE, Normaliser, shard_key
+from flows.pace import Pace
 from flows.poison import WHOLE, Poison
 from flows.row_order import RowOrder, RowPart
 from flows.shard import Shard
@@ -225,3 +226,26 @@ def wait_until_read(data, process):
                 return bell.close()
         assert process.poll() is None
         bell.wait(0.05)
+
+
+def test_nothing_waits_in_the_sink_where_the_process_died(tmp_path, flow, monkeypatch):
+    """Else a death in the store would be noted at rows far behind the one that it is of; behind them rows wait again."""
+    monkeypatch.setattr("flows.journal_source._ROWS", 4)
+    bell, never, pace, poison = journal(tmp_path, set()), threading.Event(), Pace(), Poison(tmp_path)
+    attempts = Attempts(tmp_path, poison)
+    attempts.begin(0)
+    attempts.take(5, 8, alone=False)
+    source = JournalSource(
+        tmp_path / "journal" / "0",
+        bell,
+        lambda snapshot: Normaliser([flow], [], snapshot=snapshot, poison=poison),
+        stopping=never,
+        switching=never,
+        attempts=Attempts(tmp_path, poison),
+        pace=pace,
+    )
+    part = source.build_part("", "0", None)
+    behind = [part.next_batch() and pace.behind for _ in range(4)]
+    assert behind == [False, False, True, True]
+    part.close()
+    bell.close()
