@@ -21,33 +21,14 @@ from flows.backtest import play, replay
 from flows.normaliser import Normaliser
 from flows.readings_file import ReadingsFile
 from flows.spec import read_flow
+from gateway.bench.replay import DEVICES, EVERY_MS, FLOW, START_MS, write_csv
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.journal.segment import Segment, segment_path
 from gateway.journal.stretch import Stretch
 from gateway.store.effects import Effect
 
-DEVICES, EVERY, BATCH = 50, 20_000_000, 1024
-START = 1_767_225_600_000_000_000
-
-FLOW = """\
-name: climate
-select: {metrics: [temperature]}
-group: [device]
-window: {kind: tumbling, length: 1m, lateness: 10s}
-aggregate: {warm: mean(temperature), hot: max(temperature), n: count(temperature)}
-trigger: {when: warm > 25.5, clear: warm < 25.0}
-do: [{alert: "{device} at {warm:.1f}"}]
-"""
-
-
-def write_csv(path: Path, readings: int) -> None:
-    """Write readings as a file that was exported somewhere: 50 a second, each of another device."""
-    chance = random.Random(1)
-    with path.open("w") as lines:
-        lines.write("time,device,metric,value\n")
-        for number in range(readings):
-            at = (START + number * EVERY) // 1_000_000
-            lines.write(f"{at},t{number % DEVICES},temperature,{20 + 10 * chance.random():.2f}\n")
+BATCH = 1024
+START, EVERY = START_MS * 1_000_000, EVERY_MS * 1_000_000
 
 
 def write_journal(directory: Path, readings: int) -> None:

@@ -25,7 +25,7 @@ class Taken(msgspec.Struct, frozen=True):
     count: int
     effects: Sequence[Effect]
     tally: dict[str, Any]
-    size: int
+    size: int = 0
 
 
 class Early:
@@ -37,8 +37,8 @@ class Early:
     def __init__(self, state: Sequence[Sequence[Any]] = ()) -> None:
         self._rows: dict[int, Taken] = {}
         self._effects = self._bytes = 0
-        for offset, count, effects, tally, *size in state:
-            self.hold(Taken(offset, count, _effects(effects), tally, *(size or [0])))
+        for offset, count, effects, *rest in state:
+            self.hold(Taken(offset, count, _effects(effects), *rest))
 
     def has_room(self, size: int) -> bool:
         """Tell whether a row of so many bytes may wait here, too."""

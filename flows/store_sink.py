@@ -63,8 +63,10 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         for part in values:
             self._order.put(part)
         effects = self._order.whole()
+        progressed = [effect for effect in effects if type(effect) is Progressed]
         self._effects += effects
-        self._rows += sum(type(effect) is Progressed for effect in effects)
+        self._rows += len(progressed)
+        self._at = max((effect.at for effect in progressed), default=self._at)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         urgent = any(type(effect) in _URGENT for effect in effects)
         if urgent or not self._pace.behind or len(self._effects) >= _MOST or self._rows >= _MOST_ROWS:
@@ -76,7 +78,6 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         if self._effects or self._pace.owes:
             self._patiently(lambda: self._store.write(self._effects))
             self._pace.owes = self._store.owes
-            self._at = max((effect.at for effect in self._effects if type(effect) is Progressed), default=self._at)
             self._effects, self._rows = [], 0
             self._patiently(lambda: self._upkeep.shedding.step(self._store))
 

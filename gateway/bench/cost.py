@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.bench.stand import CLIMATE, FLOWS, Stand, loaded
-from gateway.bench.waiting import StuckError, until
+from gateway.bench.stand import CLIMATE, FLOWS, Stand
 from gateway.status import memories
 
 _RATE, _RATE_OF_MANY_FLOWS = 2_000, 200
@@ -40,16 +39,11 @@ def with_flows(folder: Path, *, flows: int, seconds: float) -> Cost:
 
 
 def _measured(folder: Path, flows: dict[str, str], *, devices: int, rate: int, seconds: float) -> Cost:
-    """Let every device say something first, since a device that is new costs more."""
     with Stand(folder, limits={"series": 10 * devices}) as stand:
         stand.start_gateway(flows)
-        known = int(loaded(stand.load(qos=1, seconds=devices / rate + 1, devices=devices, rate=rate))["sent"])
-        if known < devices:
-            raise StuckError(f"each of {devices:,} devices must have said something; got {known:,} messages")
-        until(lambda: stand.messages()[1] == 0, "everything has been read", 600)
+        stand.teach(devices, rate=rate)
         before = stand.taken()
-        sent = int(loaded(stand.load(qos=1, seconds=seconds, devices=devices, rate=rate))["sent"])
-        until(lambda: stand.messages()[1] == 0, "everything has been read", 600)
+        sent = int(stand.read(stand.load(qos=1, seconds=seconds, devices=devices, rate=rate))["sent"])
         after = stand.taken()
         cpu = {name: round(after[name].since(before[name]).cpu / sent * 1e6, 1) for name in ("gateway", "flows")}
         held = memories(stand.processes())

@@ -6,8 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.bench.stand import Stand, loaded
-from gateway.bench.waiting import until
+from gateway.bench.stand import Stand
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,9 @@ def flash(folder: Path, *, rate: int, seconds: float) -> Flash:
     """Measure it over so many seconds, ticks included. Raises StuckError."""
     with Stand(folder) as stand:
         stand.start_gateway()
-        loaded(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what is written once for each device
-        until(lambda: stand.messages()[1] == 0, "everything has been read")
+        stand.read(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what is written once for each device
         before = stand.taken()
-        sent = int(loaded(stand.load(qos=1, seconds=seconds, devices=1000, rate=rate))["sent"])
-        until(lambda: stand.messages()[1] == 0, "everything has been read")
+        sent = int(stand.read(stand.load(qos=1, seconds=seconds, devices=1000, rate=rate))["sent"])
         after = stand.taken()
     parts = {name: round(after[name].since(before[name]).written / sent, 1) for name in ("gateway", "flows")}
     return Flash(rate, sent, parts)

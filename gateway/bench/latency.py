@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from gateway.bench.stand import FLOWS, Stand, loaded
-from gateway.bench.waiting import until
 
 _PROBE = """\
 name: probe-limit
@@ -46,8 +45,7 @@ def latency(folder: Path, *, rate: int, seconds: float) -> Latency:
     """Measure it with the load's own flows beside the one that commands. Raises StuckError."""
     with Stand(folder) as stand:
         stand.start_gateway({**FLOWS, "probe-limit": _PROBE}, {"valve": _VALVE})
-        loaded(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what each device costs once
-        until(lambda: stand.messages()[1] == 0, "everything has been read")
+        stand.read(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what each device costs once
         load = stand.load(qos=1, seconds=seconds + 4, devices=1000, rate=rate)
         words = [sys.executable, "-m", "simulator.probe", "--broker-url", stand.broker.url, "--rate", str(_A_SECOND), "--for", str(seconds)]
         done = subprocess.run(words, capture_output=True, check=True, timeout=seconds * 20 + 60)  # noqa: S603  our own words

@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-_FLOW = """\
+FLOW = """\
 name: climate
 select: {metrics: [temperature]}
 group: [device]
@@ -19,7 +19,7 @@ aggregate: {warm: mean(temperature), hot: max(temperature), n: count(temperature
 trigger: {when: warm > 25.5, clear: warm < 25.0}
 do: [{alert: "{device} at {warm:.1f}"}]
 """
-_DEVICES, _START_MS, _EVERY_MS = 50, 1_767_225_600_000, 20
+DEVICES, START_MS, EVERY_MS = 50, 1_767_225_600_000, 20
 
 
 @dataclass(frozen=True)
@@ -34,15 +34,20 @@ class Backtest:
         return asdict(self)
 
 
+def write_csv(path: Path, readings: int) -> None:
+    """Write readings as a file that was exported somewhere: 50 a second, each of another device, and the same each time."""
+    chance = random.Random(1)  # noqa: S311  no secret
+    with path.open("w") as lines:
+        lines.write("time,device,metric,value\n")
+        for number in range(readings):
+            lines.write(f"{START_MS + number * EVERY_MS},t{number % DEVICES},temperature,{20 + 10 * chance.random():.2f}\n")
+
+
 def backtest(folder: Path, *, readings: int = 1_000_000) -> Backtest:
     """Run the command on a CSV file of fifty devices that say something in turn."""
     (folder / "flows").mkdir(parents=True)
-    (folder / "flows" / "climate.yaml").write_text(_FLOW)
-    chance = random.Random(1)  # noqa: S311  the same readings each time
-    with (folder / "readings.csv").open("w") as lines:
-        lines.write("time,device,metric,value\n")
-        for number in range(readings):
-            lines.write(f"{_START_MS + number * _EVERY_MS},t{number % _DEVICES},temperature,{20 + 10 * chance.random():.2f}\n")
+    (folder / "flows" / "climate.yaml").write_text(FLOW)
+    write_csv(folder / "readings.csv", readings)
     words = [sys.executable, "-c", "from gateway.cli import main; main()", "backtest", "climate", "--config", str(folder), "--json"]
     began = monotonic()
     subprocess.run([*words, "--input", str(folder / "readings.csv")], stdout=subprocess.DEVNULL, check=True)  # noqa: S603  our own words

@@ -108,6 +108,18 @@ class Stand:
         words += ["--devices", str(devices), "--metrics", str(METRICS), *(["--rate", str(rate)] if rate else [])]
         return self._start(words, stdout=subprocess.PIPE)
 
+    def read(self, load: subprocess.Popen[bytes]) -> dict[str, Any]:
+        """Wait until a load has ended, and all of it has been read by the flows; gives what it came to, as `loaded` does."""
+        found = loaded(load)
+        until(lambda: self.messages()[1] == 0, "everything has been read", 600)
+        return found
+
+    def teach(self, devices: int, *, rate: float) -> None:
+        """Let each of so many devices say something, since one that is new costs more. Raises StuckError."""
+        sent = int(self.read(self.load(qos=1, seconds=devices / rate + 1, devices=devices, rate=rate))["sent"])
+        if sent < devices:
+            raise StuckError(f"each of {devices:,} devices must have said something; got {sent:,} messages")
+
     def messages(self) -> tuple[int, int]:
         """Give how many messages were received, and how many of them are still to be read by the flows."""
         messages = balance(read_books(self.data, at_rest=False)).messages

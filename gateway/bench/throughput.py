@@ -110,8 +110,7 @@ def sustained(folder: Path, *, qos: int, seconds: float, devices: int = 1000) ->
 def _guess(stand: Stand, *, qos: int, devices: int) -> float:
     """Give the rate at which a load that is as fast as can be is read to its end."""
     before, began = stand.messages()[0], monotonic()
-    loaded(stand.load(qos=qos, seconds=_PROBE, devices=devices))
-    until(lambda: stand.messages()[1] == 0, "everything has been read", 600)
+    stand.read(stand.load(qos=qos, seconds=_PROBE, devices=devices))
     return (stand.messages()[0] - before) / (monotonic() - began)
 
 
