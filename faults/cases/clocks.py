@@ -14,16 +14,20 @@ from faults.rig.clock import Clock
 from faults.rig.rig import Rig
 
 
-@fault("F11", "the gateway's clock set forth and back by an hour, and begun in 1970", scaled="10 s each")
+@fault("F11", "the gateway's clock set forth and back by an hour, and begun in 1970", scaled="10 s each, then 20 times within 2 s")
 def stepped(rig: Rig) -> None:
     clock = Clock(rig.folder)
     clock.set(-time() + 100)
     sluice = rig.sluice(environment=clock.environment)
     sluice.start()
-    rig.publish(rate=rig.length(500, 600), seconds=rig.length(60, 3))
+    rig.publish(rate=rig.length(500, 600), seconds=rig.length(60, 5))
     for ahead in (0, 3600, 0, -3600, 0):
         rig.pause(rig.length(10, 0.5))
         clock.set(ahead)
+    for number in range(20):  # at whatever the flows are about in that moment
+        rig.pause(0.1)
+        clock.set(3600 * (number % 2))
+    clock.set(0)
     rig.recovered(30)
     found = rig.account()
     rig.note(f"{found.windows} windows, all by the devices' own time")

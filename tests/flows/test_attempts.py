@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
@@ -226,6 +227,17 @@ def wait_until_read(data, process):
                 return bell.close()
         assert process.poll() is None
         bell.wait(0.05)
+
+
+def test_source_is_due_whatever_the_clock_shows(tmp_path, flow):
+    """A clock that is set back by an hour, between two turns of the source, must not have Bytewax wait for that hour."""
+    bell, never = journal(tmp_path, set()), threading.Event()
+    source = JournalSource(tmp_path / "journal" / "0", bell, lambda _: Normaliser([flow], []), stopping=never, switching=never)
+    part = source.build_part("", "0", None)
+    part.next_batch()
+    assert part.next_awake() == datetime.fromtimestamp(0, UTC)
+    part.close()
+    bell.close()
 
 
 def test_nothing_waits_in_the_sink_where_the_process_died(tmp_path, flow, monkeypatch):
