@@ -49,11 +49,14 @@ def _old(rows: Sequence[tuple[int, int]], before: int, newest: int) -> list[int]
     """Give the first rows (number, when it came) that are all older than `before`, by their order rather than by a clock that may jump.
 
     A row is at least as young as those ahead of it. One that came before the clock was set (it starts in 1970), or claims to have come after
-    the `newest` of all, is taken for as old as the next: neither makes a row old, or lets it stay for ever.
+    the `newest` of all, is taken for as old as the next: neither makes a row old, or lets it stay for ever. While that one itself came before
+    the clock was set, nobody knows how old it is, and it stays.
     """
     came: list[int] = []
+    following = newest if newest >= RELEASED else before
     for _, time in reversed(rows):
-        came.append(time if RELEASED <= time <= newest else came[-1] if came else newest)
+        following = time if RELEASED <= time <= newest else following
+        came.append(following)
     ages = accumulate(reversed(came), max)
     return [number for (number, _), age in takewhile(lambda pair: pair[1] < before, zip(rows, ages, strict=True))]
 

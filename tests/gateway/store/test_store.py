@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 
+import msgspec
 import pytest
 
 from devices.reading import Address
@@ -363,6 +364,17 @@ def test_pruning_survives_clocks_that_jump(path, kept):
         assert store.prune(T0 + 2) == 1
         assert store.prune(T0 + 5) == 3
         assert store.prune(T0 + 7) == 2
+
+
+def test_what_came_before_the_clock_was_set_is_not_old(path, kept):
+    """While nothing has come since, nobody knows when it came; then it is as old as what came next."""
+    early = 86_400 * 10**9
+    with Store(path) as store:
+        store.write([kept(1, received=early), kept(2, received=early + 1), msgspec.structs.replace(window(1), at=early)])
+        assert store.prune(T0) == 0
+        store.write([kept(3, received=T0 + 5), msgspec.structs.replace(window(2), at=T0 + 5)])
+        assert store.prune(T0 + 5) == 0
+        assert store.prune(T0 + 6) == 5
 
 
 def test_a_seq_is_never_given_out_twice(path):
