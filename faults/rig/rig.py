@@ -22,6 +22,7 @@ from faults.rig.publishers import Publishers, told
 from faults.rig.sluice import Sluice
 from faults.rig.voice import Answer, Voice
 from gateway.bench.waiting import StuckError, until
+from gateway.journal.reader import newest_row
 
 SITE = "faults"
 FLOW = """\
@@ -234,7 +235,10 @@ class Rig:
     def _drained(self) -> bool:
         status = self.status()
         waiting = [one["pending"] for name, one in status.get("delivery", {}).items()]
-        return status.get("link") == "connected" and status["ledger"]["pending"] == 0 and not any(waiting)
+        if status.get("link") != "connected" or status["ledger"]["pending"] or any(waiting):
+            return False
+        newest = newest_row(self.data / "journal" / "0")
+        return newest is not None and newest.live  # else what waits in the broker has not come yet
 
     def account(self, *, pure: bool = True, settled: bool = True) -> Account:
         """Make the account, and hold the bars that every fault has."""
