@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
 from time import time
-from typing import NamedTuple
 
 from faults.account import opened
 from faults.fault import fault
 from faults.rig.clock import Clock
+from faults.rig.publishers import Sent
 from faults.rig.rig import Rig
 
 
@@ -54,8 +52,8 @@ def poisonous(rig: Rig) -> None:
 def out_of_order(rig: Rig) -> None:
     sluice = rig.sluice()
     sluice.start()
-    rig.told(_shuffled(rig))
-    rig.told(_belated(rig))
+    _shuffled(rig)
+    _belated(rig)
     load = rig.publish(rate=rig.length(500, 500), seconds=rig.length(40, 3))
     rig.pause(rig.length(5, 0.5))
     sluice.kill_everything()
@@ -68,38 +66,24 @@ def out_of_order(rig: Rig) -> None:
     rig.must(not stale, f"no command of what was late; got {len(stale)}")
 
 
-def _shuffled(rig: Rig) -> Path:
+def _shuffled(rig: Rig) -> None:
     """Say messages in another order than that of their times, each at most 400 ms out of its place."""
     seconds, count = rig.length(10, 1.5), round(rig.length(6000, 2000))
     begin = time() - seconds
-    messages = [Said(f"d9-{n % 20:04}", n, begin + n * seconds / count) for n in range(count)]
-    return _say(rig, "shuffled", sorted(messages, key=lambda one: one.at + rig.random.uniform(0, 0.4)))
+    messages = [_message(f"d9-{n % 20:04}", n, begin + n * seconds / count) for n in range(count)]
+    rig.say(sorted(messages, key=lambda one: one.ts + rig.random.uniform(0, 400)))
 
 
-def _belated(rig: Rig) -> Path:
+def _belated(rig: Rig) -> None:
     """Let devices say something of now, then what they kept for five minutes."""
     now, count = time(), round(rig.length(3000, 300))
-    fresh = [Said(f"d8-{n:04}", 99_998 + n, now) for n in range(2)]
-    return _say(rig, "belated", [*fresh, *(Said(f"d8-{n % 2:04}", n, now - 300 + n * 0.01) for n in range(count))])
+    fresh = [_message(f"d8-{n:04}", 99_998 + n, now) for n in range(2)]
+    rig.say([*fresh, *(_message(f"d8-{n % 2:04}", n, now - 300 + n * 0.01) for n in range(count))])
 
 
-class Said(NamedTuple):
-    """A message as the load would send it; `at` is the device's own time, in epoch seconds."""
-
-    device: str
-    seq: int
-    at: float
-
-    def payload(self) -> dict[str, float]:
-        return {"ts": round(self.at * 1000), "seq": self.seq, "temperature": 20 + self.seq % 100 / 10}
-
-
-def _say(rig: Rig, name: str, messages: Sequence[Said]) -> Path:
-    with rig.voice() as voice:
-        voice.say_all([(f"load/{one.device}", json.dumps(one.payload())) for one in messages])
-    truth = rig.folder / f"{name}.jsonl"
-    truth.write_text("".join(json.dumps({"device": one.device, **one.payload()}) + "\n" for one in messages))
-    return truth
+def _message(device: str, seq: int, at: float) -> Sent:
+    """Give a message of the time `at`, in epoch seconds."""
+    return Sent(device, seq, round(at * 1000), 20 + seq % 100 / 10)
 
 
 def _commands(rig: Rig) -> list[dict[str, float]]:

@@ -18,7 +18,7 @@ from faults.rig.front import Front
 from faults.rig.history import History
 from faults.rig.peak import Peak
 from faults.rig.proxy import Proxy
-from faults.rig.publishers import Publishers, told
+from faults.rig.publishers import Publishers, Sent, told
 from faults.rig.sluice import Sluice
 from faults.rig.voice import Answer, Voice
 from gateway.bench.waiting import StuckError, until
@@ -74,7 +74,7 @@ class Rig:
         self.settings: dict[str, Any] = {"site": SITE, "flows": {"snapshot": "2s"}}
         self.stack = ExitStack()
         self.loads: list[Publishers] = []
-        self._told: list[Path] = []
+        self._said: list[Sent] = []
         self._broker: Broker | None = None
         self._history: History | None = None
         self._front: Front | None = None
@@ -158,9 +158,17 @@ class Rig:
         self.loads.append(load)
         return load
 
+    def say(self, messages: Sequence[Sent]) -> None:
+        """Say messages as the load would, in the order given, and count them in."""
+        with self.voice() as voice:
+            voice.say_all(
+                [(f"load/{one.device}", json.dumps({"ts": one.ts, "seq": one.seq, "temperature": one.temperature})) for one in messages]
+            )
+        self._said += messages
+
     def told(self, truth: Path) -> None:
-        """Count in what was said by hand: JSON Lines as the load writes them."""
-        self._told.append(truth)
+        """Count in what an earlier version was told: JSON Lines as the load writes them."""
+        self._said += told(truth)
 
     def voice(self, *, hears: Sequence[str] = (), name: str = "", session: bool = False, answer: Answer | None = None) -> Voice:
         """Give a client of the broker's, to say single messages with (see `Voice`)."""
@@ -229,7 +237,7 @@ class Rig:
         for load in self.loads:
             load.wait()
         self.wait(self._drained, "everything sent has been read, and delivered", deadline)
-        self.wait(lambda: all(windows_there(load.sent(), self.data) for load in self.loads if load.qos), "every window has closed", 30.0)
+        self.wait(lambda: windows_there(self._sent(), self.data), "every window has closed", 30.0)
         self.wait(self._drained, "everything sent has been read, and delivered", deadline)
 
     def _drained(self) -> bool:
@@ -240,14 +248,17 @@ class Rig:
         newest = newest_row(self.data / "journal" / "0")
         return newest is not None and newest.live  # else what waits in the broker has not come yet
 
+    def _sent(self) -> list[Sent]:
+        """Give what must be in the store: what was acknowledged at QoS 1, and what was said by hand."""
+        return [one for load in self.loads if load.qos for one in load.sent()] + self._said
+
     def account(self, *, pure: bool = True, settled: bool = True) -> Account:
         """Make the account, and hold the bars that every fault has."""
         if settled:
             self.settle()
         ledger = self.status()["ledger"]
-        sent = [one for load in self.loads if load.qos for one in load.sent()] + [one for truth in self._told for one in told(truth)]
         unsure = [one for load in self.loads if not load.qos for one in load.sent()]
-        found = account(sent, self.data, self._history, at_most_once=unsure, normalised=ledger["normalised"] if pure else None)
+        found = account(self._sent(), self.data, self._history, at_most_once=unsure, normalised=ledger["normalised"] if pure else None)
         self.result.account = found
         self.must(found.lost == 0, f"LOST 0; got {found.lost}")
         self.must(found.phantom == 0, f"PHANTOM 0; got {found.phantom}")
