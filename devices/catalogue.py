@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from devices import payloads, places
-from devices.convention import BODIES, GREATEST_INTEGER, LEAST_INTEGER, NO_LABELS, Convention, Place, UnusableError, on_off, remember
+from devices.convention import BODIES, GREATEST_INTEGER, LEAST_INTEGER, NO_LABELS, Convention, Place, Said, UnusableError, on_off, remember
 from devices.conventions.aws_shadow import AwsShadow
 from devices.conventions.azure_iot import AzureIot
 from devices.conventions.chirpstack import ChirpStack
@@ -37,6 +37,7 @@ from devices.conventions.things_stack import ThingsStack
 from devices.conventions.victron import Victron
 from devices.conventions.zigbee2mqtt import Zigbee2Mqtt
 from devices.conventions.zwave_js import ZwaveJs
+from devices.form import Form, Given
 from devices.kinds import Kinds
 from devices.news import News
 from devices.payloads import Body
@@ -79,6 +80,8 @@ _BLANK: Final = re.compile(rf"\{{({'|'.join(BLANKS)})\}}")
 
 MOST_ROUTES: Final = 200_000
 MOST_ADDRESSES: Final = 200_000
+MOST_FORMS: Final = 16
+"""Of one topic."""
 LONGEST_TOPIC: Final = 1024
 
 
@@ -88,12 +91,14 @@ Candidate = tuple[Convention, Place]
 class _Route(msgspec.Struct, frozen=True):
     """What a topic alone decides: an answer that needs no payload, or who may read it.
 
-    `owners` of the topic go before all `others`; those are by the type of body, for each only the conventions that may take it.
+    `owners` of the topic go before all `others`; those are by the type of body, for each only the conventions that may take it. `forms` are
+    those of objects that have been read, by their keys.
     """
 
     answer: Ignored | DeadLetter | None
     owners: tuple[Candidate, ...] = ()
     others: Mapping[type, tuple[Candidate, ...]] = {}
+    forms: dict[tuple[str, ...], Form] = {}
 
 
 class Catalogue:
@@ -123,6 +128,8 @@ class Catalogue:
         self._kinds = Kinds(self.profiles, self.learned.setdefault("kinds", {}))
         self._ranks = {name: len(CONVENTIONS) - place for place, name in enumerate(self.conventions)}
         self._routes: dict[str, _Route] = {}
+        self.form: Form | None = None
+        """The form by which the last message was read, if it was read by one."""
 
     def readings(self, message: Message) -> Outcome:
         """Return what a message says. Never raises: what cannot be used is a dead letter with its reason.
@@ -131,11 +138,15 @@ class Catalogue:
         `news.refused`; a message of which nothing else is left is a dead letter.
         """
         self.news.forget()
+        self.form = None
         route = self._routes.get(message.topic) or self._route(message.topic)
         if route.answer is not None:
             return route.answer
         try:
-            return self._read(message, *self._choose(message, route))
+            if route.owners and route.owners[0][0].reads_bytes:
+                return self._read(message, route, *route.owners[0], message.payload)
+            body = payloads.read(message.payload)
+            return self._by_form(message, route, body) or self._read(message, route, *self._choose(message.topic, route, body), body)
         except payloads.UnreadableError as error:
             return DeadLetter(f"topic {message.topic!r}: {error}", _device(route))
         except UnusableError as error:
@@ -143,12 +154,18 @@ class Catalogue:
         except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
             return DeadLetter(f"bug in decoding topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400], _device(route))
 
-    def _read(self, message: Message, convention: Convention, place: Place, body: Body) -> Outcome:
+    def _by_form(self, message: Message, route: _Route, body: Body) -> list[Reading] | None:
+        form = route.forms.get(tuple(body)) if route.forms and isinstance(body, dict) and not message.retained else None
+        readings = form.read(message, body) if form else None  # type: ignore[arg-type]
+        self.form = form if readings else None
+        return readings
+
+    def _read(self, message: Message, route: _Route, convention: Convention, place: Place, body: Body) -> Outcome:
         if place.ignored:
             return Ignored(place.ignored, place.device or None)
         try:
             said = convention.decode(message, place, body)
-            readings = convention.normalise(said, message) if isinstance(said, list) else None
+            readings = convention.normalise(said, message) if isinstance(said, list) else []
         except UnusableError as error:
             return DeadLetter(str(error), place.device or None)
         if convention.changes:
@@ -163,12 +180,28 @@ class Catalogue:
         if convention.blanks and readings:
             convention.blanks = 0
             readings = [one for one in readings if one.value != ""]
-        if not readings:
-            return Ignored("no value in it", place.device or None)
+        kept = self._keep(message, convention, place, said, readings) if readings else Ignored("no value in it", place.device or None)
+        if kept is readings and isinstance(body, dict) and not (route.owners or message.retained):
+            self._keep_form(route, convention, place, body, list(zip(said, readings, strict=False)))
+        return kept
+
+    def _keep(self, message: Message, convention: Convention, place: Place, said: list[Said], readings: list[Reading]) -> Outcome:
+        """Return what of the readings is of its series' kind; learn where the device listens, and what was missed."""
         self._learn_address(place, said[0].device, readings[0].device, convention.name)
         if self.profiles.numbered and not message.retained:
             self._count(readings, message.received)
         return self._kinds.keep(readings, self.news)
+
+    def _keep_form(self, route: _Route, convention: Convention, place: Place, body: dict[str, Any], given: Sequence[Given]) -> None:
+        """Let objects with the same keys, on the same topic, be read as this one, where that is all that they depend on."""
+        layout = convention.layout(place, body)
+        if layout is None or not self._marks.isdisjoint(body) or self.profiles.of(given[0][1].device, convention.name).sequence:
+            return
+        form = Form.of(convention, layout, body, given, (self._addresses, self._kinds.learned))
+        if form is not None:
+            if len(route.forms) >= MOST_FORMS:
+                route.forms.clear()
+            route.forms[tuple(body)] = form
 
     def forget(self, device: str) -> None:
         """Forget where a device listens and of which kinds its values are: it is not looked after (any more)."""
@@ -179,9 +212,14 @@ class Catalogue:
         """Forget who reads a topic; it is only worked out again."""
         self._routes.pop(topic, None)
 
+    def forget_topics(self) -> None:
+        """Forget who reads which topic, and all forms."""
+        self._routes.clear()
+
     def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
         """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
         self.news.forget()
+        self.form = None
         return self._kinds.keep(readings, self.news)
 
     def _count(self, readings: list[Reading], received: int) -> None:
@@ -192,28 +230,25 @@ class Catalogue:
         if isinstance(number, int | float) and float(number).is_integer():
             self.news.sequences.count(device, f"profile\x1f{device}", int(number), received)
 
-    def _choose(self, message: Message, route: _Route) -> tuple[Convention, Place, Body]:
-        """Return who reads a message, and its body: the topic's owner, else who knows the payload's form, else who takes such a payload.
+    def _choose(self, topic: str, route: _Route, body: Body) -> Candidate:
+        """Return who reads a message: the topic's owner, else who knows the payload's form, else who takes such a payload.
 
-        Raises UnreadableError, and UnusableError where nobody takes it.
+        Raises UnusableError where nobody takes it.
         """
-        if route.owners and route.owners[0][0].reads_bytes:
-            return *route.owners[0], message.payload
-        body = payloads.read(message.payload)
         for convention, place in route.owners:
             if convention.takes(body):
-                return convention, place, body
+                return convention, place
         first = body[0] if isinstance(body, list) and body else body
         if isinstance(first, dict) and not self._marks.isdisjoint(first):
-            levels = tuple(message.topic.split("/"))
+            levels = tuple(topic.split("/"))
             for convention in self._spotters:
-                if not convention.marks.isdisjoint(first) and (spotted := convention.spot(message.topic, levels, body)):
-                    return convention, spotted, body
+                if not convention.marks.isdisjoint(first) and (spotted := convention.spot(topic, levels, body)):
+                    return convention, spotted
         for convention, place in route.others[body.__class__]:
             if convention.takes(body):
-                return convention, place, body
+                return convention, place
         what = payloads.binary(body) if isinstance(body, bytes) else "nobody reads such a payload"
-        raise UnusableError(f"topic {message.topic!r}: {what}")
+        raise UnusableError(f"topic {topic!r}: {what}")
 
     def _route(self, topic: str) -> _Route:
         if len(topic) > LONGEST_TOPIC or not topic or not topic.isprintable():

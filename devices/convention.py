@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, ClassVar, Final, NamedTuple, NoReturn
 
 import msgspec
 
@@ -105,6 +105,13 @@ class Slot(msgspec.Struct):
         return value
 
 
+class Layout(NamedTuple):
+    """What an object's keys alone decide: each names a value, but for that of its `time`, if there is one; a number below `least` is none."""
+
+    time: str
+    least: float
+
+
 class Convention(ABC):
     """What every convention has. Its instances belong to one catalogue, and keep what they learn in `learned` (plain builtins, bounded)."""
 
@@ -159,6 +166,10 @@ class Convention(ABC):
     @abstractmethod
     def decode(self, message: Message, place: Place, body: Body) -> list[Said] | Ignored | Held:
         """Return what the device said, in its own words. Raises UnusableError."""
+
+    def layout(self, place: Place, body: dict[str, Any]) -> Layout | None:  # noqa: ARG002
+        """Return what the keys of an object decide; None where its values have a say in what they mean, or something is learned from them."""
+        return None
 
     @abstractmethod
     def encode(self, base: str, device: str, settings: Mapping[str, Value]) -> list[Encoded]:
@@ -256,7 +267,7 @@ class Convention(ABC):
             if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:  # type: ignore[operator]
                 refuse_integer(slot.key, value)
             if not slot.plain:
-                metric, value, unit, raw_unit = self._understood(slot, value)
+                metric, value, unit, raw_unit = self.understood(slot, value)
                 self.blanks += value == ""
             numbers.append(slot.series if metric is slot.metric else hash((metric, slot.channel)))
             readings.append(
@@ -312,7 +323,7 @@ class Convention(ABC):
         plain = convert is None and low is None and calibration is None
         return Slot(series, metric, channel, key, unit, target, convert, low, high, plain=plain, calibration=calibration)
 
-    def _understood(self, slot: Slot, value: Value) -> tuple[str, Value, str | None, str | None]:
+    def understood(self, slot: Slot, value: Value) -> tuple[str, Value, str | None, str | None]:
         """Return metric, value, unit and raw unit of a value, by what a profile declares it to be, else by what it is."""
         if slot.declared == "text":
             return slot.metric, (str(value).lower() if isinstance(value, bool) else on_off(value)), None, None

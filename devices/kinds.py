@@ -24,7 +24,7 @@ class Kinds:
 
     def __init__(self, profiles: Profiles, learned: dict[str, dict[str, str]]) -> None:
         self._profiles = profiles
-        self._learned = learned
+        self.learned = learned
 
     def keep(self, readings: list[Reading], news: News) -> list[Reading] | DeadLetter:
         """Return the readings that are of their series' kind. The others are `news.refused`; where none is left, a dead letter says why."""
@@ -32,7 +32,7 @@ class Kinds:
         for one in readings:
             if kinds is None or one.device != device:
                 device = one.device
-                kinds = self._learned.get(device) or self._begin(device)
+                kinds = self.learned.get(device) or self._begin(device)
             series = f"{one.metric}/{one.channel}" if one.channel else one.metric
             kind = KINDS[one.value.__class__]
             known = kinds.get(series)
@@ -48,12 +48,12 @@ class Kinds:
 
     def forget(self, device: str) -> None:
         """Settle the kinds of a device's series anew: its dialect has said what they are, and what was there before was a guess."""
-        self._learned.pop(device, None)
+        self.learned.pop(device, None)
 
     def _begin(self, device: str) -> dict[str, str]:
-        if len(self._learned) >= MOST_DEVICES:
-            del self._learned[next(iter(self._learned))]
-        kinds = self._learned[device] = {}
+        if len(self.learned) >= MOST_DEVICES:
+            del self.learned[next(iter(self.learned))]
+        kinds = self.learned[device] = {}
         return kinds
 
     def _settle(self, one: Reading, kinds: dict[str, str], series: str, kind: Kind) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+GREATEST: Final = (1 << 63) - 1
+"""What is more than this, or less than 0, is no number of a message: nobody counts so far."""
+FARTHEST: Final = 1 << 32
+"""What is missing beyond this was never sent: the device began anew."""
 MOST_STREAMS: Final = 100_000
 """Streams whose last number is known; the one heard of longest ago is forgotten first."""
 
@@ -31,7 +35,7 @@ class Sequences:
         Without `wraps` a smaller number is a device that began anew. With it, a number up to half way behind came late, or twice.
         """
         last = self._last.get(stream)
-        if last is not None and received < last[1]:
+        if not 0 <= number <= GREATEST or (last is not None and received < last[1]):
             return 0
         ahead = 1 if last is None else number - last[0]
         if wraps:
@@ -39,7 +43,7 @@ class Sequences:
             if ahead > wraps // 2:
                 return 0
         self._note(stream, number, received)
-        if ahead <= 1:
+        if not 1 < ahead <= FARTHEST:
             return 0
         self.missed[device] = self.missed.get(device, 0) + ahead - 1
         return ahead - 1
@@ -47,7 +51,7 @@ class Sequences:
     def restart(self, stream: str, number: int, received: int) -> None:
         """Note that a stream begins anew."""
         last = self._last.get(stream)
-        if last is None or received >= last[1]:
+        if 0 <= number <= GREATEST and (last is None or received >= last[1]):
             self._note(stream, number, received)
 
     def _note(self, stream: str, number: int, received: int) -> None:

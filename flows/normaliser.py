@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ from flows.identity import effect_id, group_text
 from flows.known_series import KnownSeries, series_name
 from flows.newer_state import NewerStateError
 from flows.poison import WHOLE, Poison
-from flows.repeats import Repeats
+from flows.repeats import Repeats, Seen
 from flows.replayed import Replayed, became, only, value_name
 from flows.router import Route, Router
 from flows.row_order import RowPart
@@ -52,6 +53,7 @@ STORE = "store"
 _SECOND = 1_000_000_000
 _RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Flag.OVERSIZE)
 """As plain numbers: an IntFlag takes longer to look at than a message to count."""
+_NEW: list[Seen] = ["new"]
 _HOUR = 3600 * _SECOND
 _VERSION = 2
 
@@ -228,6 +230,8 @@ class Normaliser:
         for name in names:
             device, metric, channel = name.split("\x1f", 2)
             self._tracks.pop((device, metric, channel), None)
+        if names:
+            self._catalogue.forget_topics()  # whose forms follow what is forgotten
         self._heard.forget(devices)
         step.effects.extend(self._tally.forget(devices))
         return devices
@@ -315,7 +319,10 @@ class Normaliser:
 
     def _said(self, message: Message, keys: Sequence[str]) -> Outcome:
         outcome = self._catalogue.readings(message)
-        return only(keys, outcome, self._catalogue.news.refused) if keys else outcome
+        if not keys:
+            return outcome
+        self._catalogue.form = None  # which is that of all the values
+        return only(keys, outcome, self._catalogue.news.refused)
 
     def _understand(self, step: Step, message: Message, read: Callable[[], Outcome]) -> tuple[Outcome, list[Track]]:
         """Decide what becomes of a message before anything is done about it, so that a bug costs that message and nothing else.
@@ -348,7 +355,12 @@ class Normaliser:
 
     def _admit(self, readings: list[Reading]) -> tuple[list[Reading] | DeadLetter, list[Track]]:
         """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
-        known, second, tracks, out = self._tracks, self._second, [], []
+        second, form = self._second, self._catalogue.form
+        if form is not None and form.followed:
+            for track in form.followed:
+                track.heard = second
+            return readings, form.followed
+        known, tracks, out = self._tracks, [], []
         for reading in readings:
             track = known.get((reading.device, reading.metric, reading.channel)) or self._track(reading)
             if track is None:
@@ -356,7 +368,11 @@ class Normaliser:
             else:
                 track.heard = second
                 tracks.append(track)
-        return (self._left(readings, out), tracks) if out else (readings, tracks)
+        if out:
+            return self._left(readings, out), tracks
+        if form is not None:
+            form.followed = tracks
+        return readings, tracks
 
     def _track(self, reading: Reading) -> Track | None:
         """Take up a reading's series; None where it is new and there is no room."""
@@ -429,31 +445,45 @@ class Normaliser:
 
     def _take_readings(self, step: Step, readings: list[Reading], tracks: Sequence[Track]) -> None:
         look = self._repeats.look
-        seen = ["new" if one.retained else look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
+        seen = (
+            _NEW * len(readings) if readings[0].retained else [look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
+        )
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
-        if all(one == "repeat" for one in seen):
+        if seen[0] == "repeat" and all(one == "repeat" for one in seen):
             self._tally.outcome(readings[0].device, "duplicates")
             return
-        belated = readings[0].received != step.row.received
-        effects, close = step.effects, self.attention.close
-        device, counts = None, {}
-        for reading, how, track in zip(readings, seen, tracks, strict=True):
-            if reading.device != device:
-                # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
-                device, counts = reading.device, self._tally.counters(reading.device)
-                # Where a device listens, and in which dialect, is learned from its own messages alone.
-                if device not in self._heard and reading.convention != derived.OURS:
-                    effects.append(self._heard.learn(reading))
-            counts["readings"] = counts.get("readings", 0) + 1
-            effects.append(ReadingKept(step.place(), reading, belated))
+        if self._catalogue.form or len({reading.device for reading in readings}) == 1:
+            self._keep(step, readings, tracks, seen)
+        else:
+            starts = [place for place, one in enumerate(readings) if not place or one.device != readings[place - 1].device]
+            for start, end in pairwise([*starts, len(readings)]):
+                self._keep(step, readings[start:end], tracks[start:end], seen[start:end])
+        self._tally.outcome(readings[0].device, "normalised")
+
+    def _keep(self, step: Step, readings: Sequence[Reading], tracks: Sequence[Track], seen: Sequence[Seen]) -> None:
+        """Give readings of one device, out of one message, to the store and to the flows that want them."""
+        first = readings[0]
+        device, belated, place = first.device, first.received != step.row.received, step.places(len(readings))
+        effects, close, unselected = step.effects, self.attention.close, 0
+        # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
+        counts = self._tally.counters(device)
+        # Where a device listens, and in which dialect, is learned from its own messages alone.
+        if device not in self._heard and first.convention != derived.OURS:
+            effects.append(self._heard.learn(first))
+        for reading, track, how in zip(readings, tracks, seen, strict=True):
+            effects.append(ReadingKept(place, reading, belated))
+            place += 1
             if reading.retained:
-                counts["retained"] = counts.get("retained", 0) + 1
                 continue
             if close:
                 self.attention.reading(reading)
             if not (track.routes and self._route(reading, track.routes, step.shards, late=how == "beyond")):
-                counts["unselected"] = counts.get("unselected", 0) + 1
-        self._tally.outcome(readings[0].device, "normalised")
+                unselected += 1
+        counts["readings"] = counts.get("readings", 0) + len(readings)
+        if first.retained:
+            counts["retained"] = counts.get("retained", 0) + len(readings)
+        elif unselected:
+            counts["unselected"] = counts.get("unselected", 0) + unselected
 
     def _route(self, reading: Reading, wanted: tuple[Route, ...], shards: Shards, *, late: bool) -> bool:
         """Hand a reading to the shards of those who want it; tell whether a flow has selected it."""

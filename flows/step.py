@@ -27,6 +27,10 @@ class Step:
 
     def place(self) -> int:
         """Give the next id: the row's offset, and a number within it."""
+        return self.places(1)
+
+    def places(self, count: int) -> int:
+        """Give the first of so many ids, one behind the other."""
         place = self.row.offset << 20 | self.number
-        self.number += 1
+        self.number += count
         return place

@@ -28,6 +28,7 @@ from devices.convention import (
     LONGEST_KEY,
     MOST_READINGS,
     Convention,
+    Layout,
     Place,
     Said,
     UnusableError,
@@ -192,6 +193,12 @@ class PlainJson(Convention):
         if len(said) > MOST_READINGS:
             raise UnusableError(f"topic {message.topic!r}: a message must hold at most {MOST_READINGS} values; got {len(said)}")
         return said or Ignored("no value in it", place.device)
+
+    def layout(self, place: Place, body: dict[str, Any]) -> Layout | None:
+        shape = self._shape(body)
+        if shape.devices or shape.weak or shape.values or place.device in body:
+            return None
+        return Layout(*shape.times[0]) if shape.times else Layout("", 0)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return the name of a path without its wrappers; `temperature.value` is `temperature`."""

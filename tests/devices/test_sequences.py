@@ -1,5 +1,6 @@
 """Sequence numbers: gaps are counted, repeats and late messages are not, and a device may begin anew."""
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -28,6 +29,21 @@ def test_smaller_number_is_a_new_beginning_without_wraps():
 def test_late_number_moves_nothing_with_wraps():
     """A number that came late, or twice, is no gap and does not make one."""
     assert gaps([10, 12, 11, 12, 13], wraps=256) == [0, 1, 0, 0, 0]
+
+
+def test_number_that_nobody_counts_to():
+    """What no counter holds is passed over, and a leap that no device can have made is a new beginning: neither may fill the state."""
+    assert gaps([1, 10**30, -1, 3]) == [0, 0, 0, 1]
+    assert gaps([0, 2**62, 0, 2**62, 2**62 + 2]) == [0, 0, 0, 0, 1]
+
+
+def test_number_of_a_profile_may_be_anything():
+    """A snapshot holds what was learned from the number that a profile names, whatever the device says there."""
+    catalogue = Catalogue([Profile(devices=["meter"], sequence="n")])
+    for n, number in enumerate([b"1", b"1e300", b"-1e300", b"18446744073709551615", b"1.5", b"3"]):
+        catalogue.readings(Message("home/meter", b'{"x": 1, "n": %b}' % number, n))
+    assert msgspec.msgpack.encode(catalogue.learned)
+    assert catalogue.news.sequences.missed == {"meter": 1}
 
 
 def test_message_read_again_moves_nothing():

@@ -9,8 +9,8 @@ from devices.profile import Profile
 from devices.reading import Message
 from flows.normaliser import STORE, Normaliser
 from flows.waiting import MOST_BYTES, PATIENCE
-from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_replays
-from gateway.store.effects import OWN_FLOW, CommandRequested, Counted, DeadLettered, DeviceLearned, ReadingKept
+from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_derived, pack_replays
+from gateway.store.effects import OWN_FLOW, CommandRequested, Counted, DeadLettered, Derived, DeviceLearned, ReadingKept
 from simulator.dialects.sparkplug_b import SparkplugB
 
 S = 1_000_000_000
@@ -223,3 +223,21 @@ def test_counters_that_have_moved_outlive_a_kill():
         ("attic", "normalised", 1),
     }
     assert not [one for one in of(Counted, source.take(at=AT + 4 * S)) if one.device]
+
+
+def test_what_is_read_by_its_form_is_followed_by_its_own_series():
+    """Between messages that all look alike come one value of a letter that is read again, and a derived reading: each is of its own series."""
+    source = Source()
+    for n in range(3):
+        source.take(Message("home/shed", b'{"temperature": 20, "humidity": %d}' % (40 + n), AT))
+    letter = Replay(7, Entry("home/shed", b'{"temperature": 20, "humidity": 50}'), AT, ("shed/humidity",))
+    one = Derived("d-1", "dew", (("device", "shed"),), "shed", "dew_point", "", 8.5, "\u00b0C", {}, AT, AT)
+    rows = [(Kind.REPLAYS, pack_replays([letter])), (Kind.DERIVED, pack_derived([one]))]
+    given = []
+    for kind, body in rows:
+        source.offset, source.total = source.offset + 1, source.total + 1
+        row = Row(source.offset, kind, AT + S, S, 1, 1, True, 1, source.total, body)
+        given += [effect for key, part in source.normaliser.take(row) if key == STORE for effect in part.effects]
+    assert [(one.reading.metric, one.reading.value) for one in of(ReadingKept, given)] == [("humidity", 50), ("dew_point", 8.5)]
+    assert of(DeadLettered, given) == []
+    assert values(source.take(Message("home/shed", b'{"temperature": 21, "humidity": 51}', AT), at=AT + 2 * S)) == [21]
