@@ -27,6 +27,7 @@ from flows.known_series import KnownSeries, series_name
 from flows.newer_state import NewerStateError
 from flows.poison import WHOLE, Poison
 from flows.repeats import Repeats, Seen
+from flows.repeats_log import RepeatsLog
 from flows.replayed import Replayed, became, only, value_name
 from flows.router import Route, Router
 from flows.row_order import RowPart
@@ -85,7 +86,9 @@ class Normaliser:
         series_limit: int = 250_000,
         snapshot: bytes | None = None,
         poison: Poison | None = None,
+        repeats: RepeatsLog | None = None,
     ) -> None:
+        """Go on from a snapshot; `repeats` has the part of it that is written on, where there is one."""
         version, state = msgspec.msgpack.decode(zlib.decompress(snapshot)) if snapshot else (_VERSION, {})
         if version > _VERSION:
             raise NewerStateError(f"the source's state has version {version}; this Sluice reads version {_VERSION} and older")
@@ -100,7 +103,7 @@ class Normaliser:
         self._tally = Tally(state.get("tally"))
         self._waiting = Waiting(state.get("waiting"))
         self._asks = Asks(state.get("asked"))
-        self._repeats = Repeats(state.get("repeats"))
+        self._repeats = Repeats(state.get("repeats"), repeats)
         self._replayed = Replayed(state.get("replayed"))
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
         self._retained = sorted(retained, key=lambda one: specificity(one[0]))
@@ -502,7 +505,7 @@ class Normaliser:
         return bool(selected)
 
     def snapshot(self) -> bytes:
-        """Give the state as compressed MessagePack of plain builtins, with a version."""
+        """Give the state as compressed MessagePack of plain builtins, with a version. Raises OSError where its log cannot be written."""
         self._note_heard()
         state: dict[str, Any] = {
             "offset": self.offset,

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
-from typing import Literal, get_args
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NamedTuple, get_args
 from zlib import crc32
 
 from devices.reading import Reading, TimeSource
+from flows.repeats_log import Block, Mark, RepeatsLog
 
 REMEMBERED = 1024
 """How many readings of a series are remembered at most: those with the newest event times, in 12 bytes each."""
 MOST = 1 << 24
 """How many readings are remembered at most, whatever the number of series: with more than 16,384 of them, each has a part of that."""
+_SERIES_OF_A_BLOCK = 1024
 
 _RECEIVED = frozenset(source for source in get_args(TimeSource) if source.startswith("received"))
 
 Seen = Literal["new", "repeat", "beyond"]
+
+
+class _Said:
+    """What is remembered of a series: event times and sums of values, in the order of both. The `fresh` last of them are not in the log yet."""
+
+    __slots__ = ("fresh", "number", "times", "values")
+
+    def __init__(self) -> None:
+        self.times, self.values = array("q"), array("I")
+        self.fresh = 0
+        self.number = -1
+        """In the log's file; -1 before it is there."""
 
 
 class Repeats:
@@ -27,9 +41,20 @@ class Repeats:
     cannot be told: it is called `beyond`, and may be counted but must enter no window, where it could stand twice.
     """
 
-    def __init__(self, state: dict[str, tuple[bytes, bytes]] | None = None) -> None:
-        self._seen = {name: (_array("q", times), _array("I", values)) for name, (times, values) in (state or {}).items()}
-        self._room = _room(len(self._seen))
+    def __init__(self, state: Any = None, log: RepeatsLog | None = None) -> None:
+        """Go on from a snapshot. Raises ValueError or OSError where the log does not have what it says."""
+        self._log = log
+        self._seen: dict[str, _Said] = {}
+        self._late: list[tuple[str, _Said, int, int]] = []
+        self._forgotten: list[int] = []
+        self._numbered = 0
+        self._room = REMEMBERED
+        self._resized = False
+        """Since the log was written, which knows nothing of what came to an end in between."""
+        if isinstance(state, Mapping):
+            self._take(state)
+        elif state and log:
+            self._load(log.read(Mark(*state)))
 
     def look(self, name: str, reading: Reading) -> Seen:
         """Tell what a reading of the series of this name is, and remember a new one.
@@ -43,44 +68,181 @@ class Repeats:
         """
         if reading.time_source in _RECEIVED:
             return "new"
-        found = self._seen.get(name)
-        if found is None:
-            found = self._seen[name] = (array("q"), array("I"))
-            if _room(len(self._seen)) < self._room:
-                self._shrink()
-        times, values = found
-        ts, value = reading.ts, crc32(repr(reading.value).encode())
+        said = self._seen.get(name) or self._begin(name)
+        times, ts, value = said.times, reading.ts, crc32(repr(reading.value).encode())
         if not times or ts > times[-1]:
             times.append(ts)
-            values.append(value)
-        else:
-            if len(times) >= self._room and ts < times[0]:
-                return "beyond"
-            place = bisect_left(times, ts)
-            while place < len(times) and times[place] == ts:
-                if values[place] == value:
-                    return "repeat"
-                place += 1
-            times.insert(place, ts)
-            values.insert(place, value)
+            said.values.append(value)
+            said.fresh += 1
+        elif (seen := self._look_back(name, said, ts, value)) != "new":
+            return seen
         if len(times) > self._room:
-            del times[0], values[0]
+            del times[0], said.values[0]
+        return "new"
+
+    def _begin(self, name: str) -> _Said:
+        said = self._seen[name] = _Said()
+        self._resize()
+        return said
+
+    def _resize(self) -> None:
+        """Give each series its part, now that there are more of them, or fewer."""
+        room = _room(len(self._seen))
+        if room == self._room:
+            return
+        for said in self._seen.values():
+            _trim(said, room)
+        self._room, self._resized = room, True
+
+    def _look_back(self, name: str, said: _Said, ts: int, value: int) -> Seen:
+        """Look for a reading that is not the newest of its series."""
+        times, size = said.times, len(said.times)
+        if size >= self._room and ts < times[0]:
+            return "beyond"
+        place = _place(said, ts, value)
+        if place < size and times[place] == ts and said.values[place] == value:
+            return "repeat"
+        times.insert(place, ts)
+        said.values.insert(place, value)
+        if place >= size - said.fresh:
+            said.fresh += 1
+        else:
+            self._late.append((name, said, ts, value))
         return "new"
 
     def forget(self, names: Iterable[str]) -> None:
         """Forget series, by their names; their old readings could not be told from new ones any more."""
         for name in names:
-            self._seen.pop(name, None)
+            said = self._seen.pop(name, None)
+            if said and said.number >= 0:
+                self._forgotten.append(said.number)
+        self._resize()
 
-    def _shrink(self) -> None:
-        """Leave each series its part where there are twice as many as before."""
+    def snapshot(self) -> Any:
+        """Give the memory in plain builtins: how far the log has it; without one, two texts of bytes a series.
+
+        Raises OSError where the log cannot be written.
+        """
+        if self._log is None:
+            return {name: (_bytes(said.times), _bytes(said.values)) for name, said in self._seen.items()}
+        mark = self._anew(self._log) if self._log.grown or self._resized else None
+        mark = mark or self._log.add(self._news())
+        self._late, self._forgotten, self._resized = [], [], False
+        for said in self._seen.values():
+            said.fresh = 0
+        return mark
+
+    def _anew(self, log: RepeatsLog) -> Mark | None:
+        """Begin the log anew with all that is remembered; None where there is no room for that beside the old one."""
+        names = list(self._seen)
+        parts = range(0, len(names), _SERIES_OF_A_BLOCK)
+        blocks = (self._part(start, names[start : start + _SERIES_OF_A_BLOCK]) for start in parts)
+        try:
+            mark = log.begin(blocks)
+        except OSError:
+            if not log.begun:
+                raise
+            return None
+        for number, said in enumerate(self._seen.values()):
+            said.number = number
+        self._numbered = len(names)
+        return mark
+
+    def _part(self, start: int, names: list[str]) -> Block:
+        said = [self._seen[name] for name in names]
+        return _block(names, [], self._room, [_Run(number, one.times, one.values) for number, one in enumerate(said, start)])
+
+    def _news(self) -> Block:
+        """Give what is not in the log yet."""
+        names: list[str] = []
+        runs: list[_Run] = []
+        for name, said in self._seen.items():
+            if not said.fresh:
+                continue
+            if said.number < 0:
+                said.number = self._numbered + len(names)
+                names.append(name)
+            runs.append(_Run(said.number, said.times[-said.fresh :], said.values[-said.fresh :]))
+        late = [
+            _Run(said.number, array("q", [ts]), array("I", [value])) for name, said, ts, value in self._late if self._seen.get(name) is said
+        ]
+        self._numbered += len(names)
+        return _block(names, self._forgotten, self._room, runs + late)
+
+    def _load(self, blocks: Iterable[Block]) -> None:
+        """Take what the log has, block by block."""
+        names: list[str] = []
+        for block in blocks:
+            for number in block.forgotten:
+                self._seen.pop(names[number], None)
+            for name in block.names:
+                said = self._seen[name] = _Said()
+                said.number = len(names)
+                names.append(name)
+            self._room = block.room
+            times, values, start = _array("q", block.times), _array("I", block.values), 0
+            for number, count in zip(_array("I", block.numbers), _array("I", block.counts), strict=True):
+                said = self._seen[names[number]]
+                _merge(said, times[start : start + count], values[start : start + count])
+                _trim(said, block.room)
+                start += count
+        self._numbered = len(names)
+        for said in self._seen.values():
+            _trim(said, self._room)
+
+    def _take(self, state: Mapping[str, tuple[bytes, bytes]]) -> None:
+        """Take what a snapshot holds as a whole."""
+        for name, (times, values) in state.items():
+            said = self._seen[name] = _Said()
+            _merge(said, _array("q", times), _array("I", values))
+            said.fresh = len(said.times)
         self._room = _room(len(self._seen))
-        for times, values in self._seen.values():
-            del times[: -self._room], values[: -self._room]
 
-    def snapshot(self) -> dict[str, tuple[bytes, bytes]]:
-        """Give the memory in plain builtins: two texts of bytes a series, little-endian whatever the machine."""
-        return {name: (_bytes(times), _bytes(values)) for name, (times, values) in self._seen.items()}
+
+class _Run(NamedTuple):
+    """Of a series, by its number in the log: event times and sums of values."""
+
+    number: int
+    times: array[int]
+    values: array[int]
+
+
+def _block(names: list[str], forgotten: list[int], room: int, runs: list[_Run]) -> Block:
+    return Block(
+        names,
+        forgotten,
+        room,
+        _bytes(array("I", [run.number for run in runs])),
+        _bytes(array("I", [len(run.times) for run in runs])),
+        b"".join(_bytes(run.times) for run in runs),
+        b"".join(_bytes(run.values) for run in runs),
+    )
+
+
+def _place(said: _Said, ts: int, value: int) -> int:
+    """Give where a reading stands, or would stand."""
+    place, size = bisect_left(said.times, ts), len(said.times)
+    while place < size and said.times[place] == ts and said.values[place] < value:
+        place += 1
+    return place
+
+
+def _merge(said: _Said, times: array[int], values: array[int]) -> None:
+    """Remember readings, most of which are newer than what is remembered already."""
+    if not said.times or times[:1] > said.times[-1:]:
+        said.times += times
+        said.values += values
+        return
+    for ts, value in zip(times, values, strict=True):
+        place = _place(said, ts, value)
+        said.times.insert(place, ts)
+        said.values.insert(place, value)
+
+
+def _trim(said: _Said, room: int) -> None:
+    """Leave the newest."""
+    if len(said.times) > room:
+        del said.times[:-room], said.values[:-room]
 
 
 def _room(series: int) -> int:
@@ -96,6 +258,7 @@ def _array(kind: str, packed: bytes) -> array[int]:
 
 
 def _bytes(values: array[int]) -> bytes:
+    """Give numbers as bytes, little-endian whatever the machine."""
     if _BIG_ENDIAN:
         values = values[:]
         values.byteswap()

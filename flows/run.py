@@ -24,6 +24,7 @@ from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
 from flows.pace import Pace
 from flows.poison import Poison
+from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
 from flows.snapshot_room import SnapshotRoom
 from flows.store_sink import StoreSink, Upkeep
@@ -122,8 +123,15 @@ class Flows:
         retained = [(s.topic, s.retained) for s in settings.broker.subscribe]
 
         def normaliser(snapshot: bytes | None) -> Normaliser:
-            limit = settings.limits.series
-            return Normaliser(loaded.flows, loaded.profiles, retained=retained, series_limit=limit, snapshot=snapshot, poison=self._poison)
+            return Normaliser(
+                loaded.flows,
+                loaded.profiles,
+                retained=retained,
+                series_limit=settings.limits.series,
+                snapshot=snapshot,
+                poison=self._poison,
+                repeats=RepeatsLog(self._recovery),
+            )
 
         def source(snapshot: bytes | None) -> Normaliser:
             return beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
