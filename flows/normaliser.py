@@ -63,6 +63,16 @@ def shard_key(number: int) -> str:
     return f"shard-{number:02d}"
 
 
+def _ticking(before: int, clock: int) -> set[int]:
+    """Give the shards that look at what time has brought: each once a second, in turn, so that not all windows close in one moment.
+
+    >>> _ticking(0, 10**9 // 16), _ticking(0, 10**9 // 16 - 1), len(_ticking(0, 10**9))
+    ({15}, set(), 16)
+    """
+    first, last = before * SHARDS // _SECOND, clock * SHARDS // _SECOND
+    return {-turn % SHARDS for turn in range(max(first, last - SHARDS) + 1, last + 1)}
+
+
 def _messages(row: Row) -> Sequence[Entry | Replay | Derived]:
     """Give what of a row counts as messages."""
     if row.kind == Kind.MESSAGES:
@@ -117,6 +127,7 @@ class Normaliser:
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
+        before = self._clock.now if self._second >= 0 else -_SECOND
         clock = self._clock.advance(row)
         self.offset, self._received = row.offset, row.received
         step = Step(row)
@@ -129,15 +140,30 @@ class Normaliser:
         self._take_released(step)
         if tick:
             step.effects.extend(self._tally.moved())
-        shards: Sequence[int] = range(SHARDS) if tick else sorted(step.shards)
+        ticking = _ticking(before, clock)
+        shards: Sequence[int] = range(SHARDS) if gone else sorted(ticking | step.shards.keys())
         yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
         # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
         live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
         since, ahead = 0 if row.live else self._clock.live_until, self._clock.ahead
-        time = (row.received, clock, live, tick)
         for number in shards:
             items, late = step.shards.get(number, ((), ()))
-            yield shard_key(number), Slice(number, *time, items=items, late=late, offset=row.offset, since=since, gone=gone, ahead=ahead)
+            yield (
+                shard_key(number),
+                Slice(
+                    number,
+                    row.received,
+                    clock,
+                    live,
+                    number in ticking,
+                    items=items,
+                    late=late,
+                    offset=row.offset,
+                    since=since,
+                    gone=gone,
+                    ahead=ahead,
+                ),
+            )
 
     def is_early(self, offset: int) -> bool:
         """Tell whether a row was taken early, and its turn is still to come."""

@@ -8,9 +8,10 @@ import pytest
 from devices.profile import Profile
 from devices.reading import Message
 from flows.normaliser import STORE, Normaliser
+from flows.row_order import RowPart
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_derived, pack_replays
-from gateway.store.effects import OWN_FLOW, CommandRequested, Counted, DeadLettered, Derived, DeviceLearned, ReadingKept
+from gateway.store.effects import OWN_FLOW, SHARDS, CommandRequested, Counted, DeadLettered, Derived, DeviceLearned, ReadingKept
 from simulator.dialects.sparkplug_b import SparkplugB
 
 S = 1_000_000_000
@@ -241,3 +242,16 @@ def test_what_is_read_by_its_form_is_followed_by_its_own_series():
     assert [(one.reading.metric, one.reading.value) for one in of(ReadingKept, given)] == [("humidity", 50), ("dew_point", 8.5)]
     assert of(DeadLettered, given) == []
     assert values(source.take(Message("home/shed", b'{"temperature": 21, "humidity": 51}', AT), at=AT + 2 * S)) == [21]
+
+
+def test_each_shard_looks_once_a_second_in_turn():
+    """Of rows that come all the time, each has a part of the shards look at the time; one after a long silence has all of them do so."""
+    source, ticking = Source(), []
+    for at in [*range(0, 3 * S, S // 100), 9 * S]:
+        source.offset += 1
+        row = Row(source.offset, Kind.TICK, AT + at, at, 1, 1, True, 0, 0, pack([]))
+        ticking.append({one.shard for _, one in source.normaliser.take(row) if not isinstance(one, RowPart) and one.tick})
+    assert ticking[0] == ticking[-1] == set(range(SHARDS))
+    assert max(len(shards) for shards in ticking[1:-1]) == 1
+    for second in (ticking[1:101], ticking[101:201]):
+        assert sorted(shard for shards in second for shard in shards) == list(range(SHARDS))
