@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import sleep
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +15,8 @@ import aiomqtt
 from gateway.link.client import Client
 from gateway.settings import Broker
 
+_MOMENT = 0.02
+"""Seconds in which a broker that ends has closed what it listened on, and one that is started is hardly there again."""
 _PORTS = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
@@ -103,6 +106,17 @@ class Endpoint:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             protocol=aiomqtt.ProtocolVersion.V5 if self.mqtt5() else aiomqtt.ProtocolVersion.V311,
         )
+
+    def listens(self) -> bool:
+        """Tell whether connections are taken there, now and in the next moment: a broker that has just ended takes none for some time."""
+        for again in (True, False):
+            try:
+                socket.create_connection((self.host, self.port), timeout=1.0).close()
+            except OSError:
+                return False
+            if again:
+                sleep(_MOMENT)
+        return True
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"

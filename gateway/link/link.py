@@ -34,11 +34,12 @@ _ANSWER = 10.0
 _SHORT, _SHORT_IN_A_ROW, _LONG = 3.0, 3, 60.0
 """A broker that closed so many connections within so many seconds: another client has our name, which not every broker says.
 
-It is so until a connection has lasted for the last of these, or could not be made.
+It is so until a connection has lasted for the last of these, or could not be made, at once or in the next moment: that is a broker that is
+started again and again.
 """
 _AWAY, _LONGEST_AWAY = 10.0, 30.0
 """Seconds to stay away from a session that another client has, and half as long again at most: each visit drives that one out. Where the broker has
-not said so, a broker that is started again and again looks the same: the first stay is short, and each after it twice as long.
+not said so, it may be something else: the first stay is short, and each after it twice as long.
 """
 _LONGEST = 28.0
 """Seconds between tries at most: a broker that comes back is found within half a minute."""
@@ -187,7 +188,7 @@ class Link(threading.Thread):
         if self._end != _CLOSED or lasted > _LONG:
             self._short = 0
         elif lasted < _SHORT:
-            self._short += 1
+            self._short = self._short + 1 if self._endpoint.listens() else 0
         if self._short >= _SHORT_IN_A_ROW:
             self._say(trouble.taken_over(self._client_id))
         if self._end == trouble.TAKEN_OVER:

@@ -196,6 +196,18 @@ def test_link_stays_away_from_a_session_that_another_client_has(mosquitto, start
     assert (away.states[-1], there.states[-1]) == (sentence, "connected")
 
 
+def test_link_comes_back_to_a_broker_that_is_started_again_and_again(mosquitto, start, until):
+    """It is not taken for another client of the same name, however short each connection was."""
+    gateway = start(mosquitto.url)
+    for _ in range(6):
+        until(lambda: gateway.journal.live)
+        mosquitto.stop()
+        until(lambda: not gateway.journal.live)
+        mosquitto.start()
+    until(lambda: gateway.journal.live)
+    assert not any("another client" in state for state in gateway.states)
+
+
 def test_link_subscribes_to_what_is_new_and_leaves_what_is_old(mosquitto, start, until):
     """With a session present, only the difference goes to the broker: no retained message comes a second time."""
     subprocess.run(["mosquitto_pub", "-p", str(mosquitto.port), "-t", "kept/x", "-m", "state", "-r", "-q", "1"], check=True)
