@@ -100,15 +100,19 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return self._flush()
         if not self._attempts.done():
             sleep(_STORED)
-            return []
+            return self._turn_for_the_sink()
         if items := self._noted_row() or self._urgent_row():
             return items
         behind, rows = self._pace.behind, self._read()
         if not rows and (behind or (self._pace.owes and not self._bell.wait(_MOMENT))):
-            return [(STORE, RowPart(self._normaliser.offset, ()))]  # so that the sink has its turn
+            return self._turn_for_the_sink()
         if not rows and (self._pace.owes or self._bell.wait(_WAIT)):
             rows = self._read()
         return self._items(rows)
+
+    def _turn_for_the_sink(self) -> list[Item]:
+        """Give nothing, so that the sink writes what waits there."""
+        return [(STORE, RowPart(self._normaliser.offset, ()))]
 
     def _read(self) -> list[Row]:
         """Read rows ahead, and give the first of them."""
@@ -184,7 +188,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return self._flush()
         if not self._attempts.done():
             sleep(_STORED)
-            return []
+            return self._turn_for_the_sink()
         if items := self._noted_row():
             return items
         rows = self._read()

@@ -47,6 +47,9 @@ log = structlog.get_logger()
 _SWITCH = 0.0005
 """Seconds that the watch, which reads a changed config beside the flows, may keep them waiting at a time."""
 
+_LINGER = 0.05
+"""Seconds that readings wait at most for others before they are committed, while more come: nobody is told of them."""
+
 _ROOM_EVERY = 0.5
 """Seconds between two attempts to write to a disk that is full."""
 
@@ -99,7 +102,7 @@ class Flows:
         """Run one dataflow, up to a stop or a change of the config."""
         every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
         self._make_recovery()
-        store = Store(self._data / "store.db", raw=self._settings.history.raw, beat=self._heartbeat.beat)
+        store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=_LINGER, beat=self._heartbeat.beat)
         try:
             upkeep = self._upkeep()
             self._find_room(store, upkeep)

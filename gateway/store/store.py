@@ -65,8 +65,9 @@ class Store:
 
     Counters of devices reach the file some with each write, and all of them with `sync`; those of messages are never behind.
     With `linger` (seconds), readings, counters and progress wait in the open transaction until it has passed, and reach the file with the
-    first `write`, `commit` or `sync` after it; an outcome (window, alert, command) never waits and takes them along.
-    That saves the flash: a commit writes whole pages of 4 kB. There must be no second writer.
+    first `write`, `commit` or `sync` after it, or with a `write` of nothing; an outcome (window, alert, command) never waits and takes them
+    along. That saves the flash, since a commit writes whole pages of 4 kB, and it saves commits. What could not be committed is written again
+    with what comes next. There must be no second writer.
     """
 
     def __init__(self, path: Path, *, raw: Raw = "all", linger: float = 0.0, beat: Callable[[], None] | None = None) -> None:
@@ -82,6 +83,8 @@ class Store:
         self._dead_letters = DeadLetters(self._connection, self._totals)
         self._counters = Counters(self._connection)
         self._since = 0.0
+        self._unsettled: list[Effect] = []
+        """What was written and is not committed: a transaction that fails takes all of it back."""
 
     def __enter__(self) -> Self:
         return self
@@ -91,11 +94,11 @@ class Store:
 
     @property
     def owes(self) -> bool:
-        """Whether counters wait for the next `write`."""
-        return bool(self._counters)
+        """Whether anything waits for the next `write`: counters, or what lingers."""
+        return bool(self._counters or self._unsettled)
 
     def write(self, effects: Sequence[Effect]) -> None:
-        """Write effects in one transaction: all of them or, when it raises, none (nor what was waiting for its commit)."""
+        """Write effects in one transaction: all of them or, when it raises, none, so that they are to be given again."""
         try:
             self._write(effects)
         except UnicodeEncodeError:
@@ -107,22 +110,23 @@ class Store:
             raise
 
     def commit(self) -> None:
-        """Let readers see everything written so far; when it raises (disk full), what was not committed is gone, to be written again."""
-        if not self._connection.in_transaction:
+        """Let readers see everything written so far; when it raises (disk full), that waits for the next try."""
+        if not self._connection.in_transaction and not self._unsettled:
             return
         try:
+            self._begin()
             self._readings.save()
             self._totals.save()
             self._connection.execute("COMMIT")
-            self._counters.committed()
         except BaseException:
             self._roll_back()
             raise
+        self._counters.committed()
+        self._unsettled = []
 
     def sync(self) -> None:
         """Make everything written so far safe from a power cut. Called before each snapshot of the flows; takes fsyncs."""
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN IMMEDIATE")
+        self._begin()
         self._counters.write(all_of_them=True)
         (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
         self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
@@ -215,10 +219,26 @@ class Store:
             raise
         self._readings.forget()
 
-    def _write(self, effects: Sequence[Effect]) -> None:
+    def _begin(self) -> None:
+        """Have a transaction under way, with all in it that was written and is not committed."""
         if not self._connection.in_transaction:
             self._connection.execute("BEGIN IMMEDIATE")
             self._since = monotonic()
+            if self._unsettled:
+                self._take(self._unsettled)
+
+    def _write(self, effects: Sequence[Effect]) -> None:
+        self._begin()
+        urgent = self._take(effects)
+        if self._counters:
+            self._counters.write()
+        if urgent or not effects or monotonic() - self._since >= self._linger:
+            self.commit()
+        else:
+            self._unsettled += effects
+
+    def _take(self, effects: Sequence[Effect]) -> bool:
+        """Write effects into the transaction; tell whether there was an outcome, which must not wait."""
         if self._readings.redo.under_way:
             self._readings.redo.make_room({effect.offset for effect in effects if type(effect) is Progressed})
         readings = [effect for effect in effects if type(effect) is ReadingKept]
@@ -227,13 +247,9 @@ class Store:
         counted = [effect for effect in effects if type(effect) is Counted]
         if counted:
             self._counters.take(counted)
-        urgent = False
-        if len(readings) + len(counted) != len(effects):
-            urgent = self._write_others([effect for effect in effects if type(effect) not in _MANY])
-        if self._counters:
-            self._counters.write()
-        if urgent or monotonic() - self._since >= self._linger:
-            self.commit()
+        if len(readings) + len(counted) == len(effects):
+            return False
+        return self._write_others([effect for effect in effects if type(effect) not in _MANY])
 
     def _write_others(self, effects: Sequence[Effect]) -> bool:
         """Write all but readings and counters; tells whether there was an outcome, which must not wait."""

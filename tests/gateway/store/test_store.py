@@ -324,6 +324,40 @@ def test_lingering_readings_wait_and_outcomes_do_not(path, kept):
         assert reader.synced() == reader.newest().effects == 1
 
 
+def fail(store):
+    """Have a write fail as on a full disk."""
+    pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+    store._connection.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.write([DeadLettered(9 << 20, "t", bytes(100_000), "bad", "", T0)])
+    store._connection.execute("PRAGMA max_page_count=1000000")
+
+
+def test_what_lingers_outlives_a_full_disk(path, kept):
+    """A write that fails takes what waited out of the transaction, and the next one takes it along: nothing need be given twice."""
+    with Store(path, linger=3600.0) as store, StoreReader(path) as reader:
+        store.write([kept(1)])
+        fail(store)
+        fail(store)
+        assert store.owes
+        store.write([kept(2)])
+        assert reader.counts().readings["taken"] == 0
+        store.write([])
+        assert reader.counts().readings["taken"] == 2
+        assert not store.owes
+
+
+@pytest.mark.parametrize("settle", [Store.commit, Store.sync, Store.close, lambda store: store.prune(0)])
+def test_what_lingers_and_failed_is_settled_with_the_rest(path, kept, settle):
+    """Whatever comes next that lets readers see everything, has that among it."""
+    store = Store(path, linger=3600.0)
+    store.write([kept(1)])
+    fail(store)
+    settle(store)
+    with StoreReader(path) as reader:
+        assert reader.counts().readings["taken"] == 1
+
+
 def test_pruning_leaves_what_is_wanted_and_what_was_counted(path, kept):
     """Old rows go, young and undelivered ones stay, sums stay, and a replay brings nothing back."""
     readings = [kept(number) for number in range(1, 101)]
