@@ -81,6 +81,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._again = max(self._notes.last + 1, attempts.written())
         self._attempts = attempts
         self._heartbeat = heartbeat
+        self._more = False
+        """Whether rows wait in front of an urgent one."""
         self._silent = 0
         self._durable: int | None = None
         self._flushed = False
@@ -126,8 +128,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             messages += rows[-1].count
             if rows[-1].offset in self._notes.places:
                 break
+        self._more = bool(self._waiting) or len(rows) == _ROWS
         # What the process died of may have waited in the sink: there nothing waits, so that the next death shows where it is.
-        self._pace.behind = (bool(self._waiting) or len(rows) == _ROWS) and not self._attempts.died_behind(self._normaliser.offset)
+        self._pace.behind = self._more and not self._attempts.died_behind(self._normaliser.offset)
         return rows
 
     def _noted_row(self) -> list[Item]:
@@ -141,7 +144,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _urgent_row(self) -> list[Item]:
         """Take the next urgent row, where others wait in front of it."""
         here = self._normaliser.offset
-        if not self._pace.behind or here < self._again or self._attempts.suspicious:
+        if not self._more or here < self._again or self._attempts.suspicious:
             return []
         while (offset := self._urgent.first(after=here)) is not None:
             row = None if self._normaliser.is_early(offset) else row_at(self._directory, offset)

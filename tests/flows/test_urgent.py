@@ -457,3 +457,14 @@ def test_rows_that_are_read_one_by_one_are_all_read(flows, tmp_path):
         pass
     stream.close()
     assert len(of(ReadingKept, stream.effects)) == 4_000
+
+
+def test_an_alarm_goes_first_where_the_process_died(flows, tmp_path):
+    """After one death rows are read together as before; what was under way then does not hold up what is urgent."""
+    fill(tmp_path / "0", [(n == 90, [said("hall", smoke=1.0) if n == 90 else said("t", temperature=float(n))]) for n in range(100)])
+    stream = Stream(flows, tmp_path / "0")
+    stream.partition._attempts.died_behind = lambda offset: offset < 80
+    for _ in range(3):
+        stream.turn()
+    assert len(of(AlertChanged, stream.effects)) == 1
+    stream.close()
