@@ -26,7 +26,8 @@ FAILED: Place = "failed"
 """What became of a reading on which the flow failed, or that a flow set aside did not take."""
 MOST_FAILURES = 100
 """Failures in a row, with no success between, after which a flow is set aside in its shard."""
-_HOUR = 3_600_000_000_000
+_SECOND = 1_000_000_000
+_HOUR = 3600 * _SECOND
 
 
 class FlowShard:
@@ -166,7 +167,11 @@ class FlowShard:
 
     def _finish(self, key: str, state: GroupState, row: Slice, *, due: bool) -> Iterator[Effect]:
         windows = self.flow.windows
-        if windows and (due or windows.pending(state.window)):
+        if windows and windows.pending(state.window):
+            if due or row.clock >= state.correctable:
+                state.correctable = row.clock + _SECOND
+                yield from self._close(state, row)
+        elif windows and due:
             yield from self._close(state, row)
         if self._silence or self._timed:
             yield from self._pass_time(state, row)
@@ -227,6 +232,8 @@ class FlowShard:
         """Tell at which time of the journal's clock something happens in a group if nothing more comes."""
         flow = self.flow
         due = flow.windows.due(state.window) if flow.windows else None
+        if flow.windows and flow.windows.pending(state.window):
+            due = state.correctable if due is None else min(due, state.correctable)
         if flow.trigger is None or not (self._silence or self._timed):
             return due
         if self._silence:

@@ -16,7 +16,8 @@ class GroupState(msgspec.Struct, array_like=True):
     and the group's watermark: a time and the journal's clock then. `detectors` are the memories by name, `looked` the newest time and value
     by lookup. `labels` are those of the device that spoke last, `before` what `prev` knows, with its time, `metrics` the newest value of
     each metric, and `last` what a trigger that waits for time to pass would say; each kept only where the flow uses it. `severity` is that of
-    the newest episode.
+    the newest episode. `correctable` is the journal's clock from which on corrections are given again: once a second at most, since in an
+    overload each row may bring late readings of every group.
     """
 
     group: list[list[str]]
@@ -29,6 +30,7 @@ class GroupState(msgspec.Struct, array_like=True):
     metrics: dict[str, Any] = {}
     last: dict[str, Any] = {}
     severity: str = ""
+    correctable: int = 0
 
     @property
     def key(self) -> Group:

@@ -38,7 +38,7 @@ class Windows(Protocol):
     """The windows of a flow. They hold no state: that is the group's, which goes into snapshots. All times are ns.
 
     Groups are moved on by readings, in this order: `see`, `close` if that says so, `add`, `close` if the group is `ready`; and `close` at the
-    end of each journal row that has left corrections `pending`, and of the first that comes when the group is `due`.
+    end of a journal row that has left corrections `pending`, once a second at most, and of the first that comes when the group is `due`.
     """
 
     columns: Columns
@@ -65,7 +65,7 @@ class Windows(Protocol):
         """Tell whether the reading that was added last has completed windows, which are to be given at once."""
 
     def pending(self, group: Group) -> bool:
-        """Tell whether late readings have left corrections to be given at the end of the row."""
+        """Tell whether late readings have left corrections to be given."""
 
     def due(self, group: Group) -> int | None:
         """Tell at which time of the journal's clock there is something to close if nothing more comes; None where nothing waits."""

@@ -127,6 +127,21 @@ def test_alert_says_why_and_commands_follow(flows):
     )
 
 
+def test_corrections_of_a_group_come_once_a_second(flows):
+    """In an overload each row may bring late readings of every group: what they correct is given once for all of them, the last ones too."""
+    shard, climate = Shard(flows), flows[:1]
+    shard.step(row(100, *items(climate, reading("a", T0 + 95 * S, 20.0))))
+    shard.step(row(115, tick=True))
+    given = []
+    for n in range(1, 41):
+        late = Slice(0, T0 + 115 * S, 115 * S + n * S // 20, True, False, items=items(climate, reading("a", T0 + 91 * S + n, 20.0)))
+        given += decisions(shard.step(late))
+    assert [one.values["n"] for one in given] == [2, 22]
+    assert shard.due() is not None
+    assert [(one.values["n"], one.revision) for one in decisions(shard.step(row(118, tick=True)))] == [(41, 4)]
+    assert decisions(shard.step(row(120, tick=True))) == []
+
+
 def test_corrections_never_trigger(flows):
     """A late reading that would have raised an alert corrects the window, and asks for nothing."""
     shard = Shard(flows[:1])
