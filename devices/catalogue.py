@@ -80,8 +80,10 @@ _BLANK: Final = re.compile(rf"\{{({'|'.join(BLANKS)})\}}")
 
 MOST_ROUTES: Final = 200_000
 MOST_ADDRESSES: Final = 200_000
-MOST_FORMS: Final = 16
+MOST_FORMS: Final = 4
 """Of one topic."""
+MOST_COLUMNS: Final = 600_000
+"""Of all forms: those of 100,000 topics with six keys each."""
 LONGEST_TOPIC: Final = 1024
 
 
@@ -128,6 +130,7 @@ class Catalogue:
         self._kinds = Kinds(self.profiles, self.learned.setdefault("kinds", {}))
         self._ranks = {name: len(CONVENTIONS) - place for place, name in enumerate(self.conventions)}
         self._routes: dict[str, _Route] = {}
+        self._columns = 0
         self.form: Form | None = None
         """The form by which the last message was read, if it was read by one."""
 
@@ -198,10 +201,15 @@ class Catalogue:
         if layout is None or not self._marks.isdisjoint(body) or self.profiles.of(given[0][1].device, convention.name).sequence:
             return
         form = Form.of(convention, layout, body, given, (self._addresses, self._kinds.learned))
-        if form is not None:
-            if len(route.forms) >= MOST_FORMS:
-                route.forms.clear()
-            route.forms[tuple(body)] = form
+        if form is None:
+            return
+        self._columns += len(body)
+        if self._columns > MOST_COLUMNS:
+            self._routes.clear()
+            self._columns = 0
+        elif len(route.forms) >= MOST_FORMS:
+            route.forms.clear()
+        route.forms[tuple(body)] = form
 
     def forget(self, device: str) -> None:
         """Forget where a device listens and of which kinds its values are: it is not looked after (any more)."""

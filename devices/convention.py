@@ -108,7 +108,7 @@ class Slot(msgspec.Struct):
 class Layout(NamedTuple):
     """What an object's keys alone decide: each names a value, but for that of its `time`, if there is one; a number below `least` is none."""
 
-    time: str
+    time: str | None
     least: float
 
 

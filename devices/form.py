@@ -56,7 +56,7 @@ class Form:
 
         It holds for as long as each of these tables has what it has now of the device.
         """
-        if len(given) != len(body) - bool(layout.time):
+        if len(given) != len(body) - (layout.time is not None):
             return None
         device = given[0][0].device
         slots = convention.profiles.of(device, convention.name).slots
@@ -82,7 +82,7 @@ class Form:
         received = message.received
         ts: int = received
         source: TimeSource = "received" if received >= RELEASED else "received-unsynchronised"
-        if self._layout.time:
+        if self._layout.time is not None:
             stamp = parse(body[self._layout.time], least=self._layout.least)
             if stamp is None:
                 return None

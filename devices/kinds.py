@@ -38,6 +38,7 @@ class Kinds:
             known = kinds.get(series)
             if known != kind:
                 known = self._settle(one, kinds, series, kind)
+                kinds = self.learned[device]
             if known != kind:
                 news.refused.append(Refused(device, one.key, _conflict(one, series, known, kind)))
         if not news.refused:
@@ -60,7 +61,10 @@ class Kinds:
         """Return the kind of a series that is heard of first, or whose value is of another kind, and keep it."""
         types = self._profiles.of(one.device, one.convention).types
         settled: str = types.get(one.key) or types.get(one.metric) or kinds.get(series) or kind
-        if series in kinds or len(kinds) < MOST_SERIES:
+        if series in kinds:
+            if kinds[series] != settled:  # in a table of its own: forms hold for as long as theirs is there
+                self.learned[one.device] = {**kinds, series: settled}
+        elif len(kinds) < MOST_SERIES:
             kinds[series] = settled
         return settled
 

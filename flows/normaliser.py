@@ -56,7 +56,7 @@ _RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Fl
 """As plain numbers: an IntFlag takes longer to look at than a message to count."""
 _NEW: list[Seen] = ["new"]
 _HOUR = 3600 * _SECOND
-_VERSION = 2
+_VERSION = 3
 
 
 def shard_key(number: int) -> str:
@@ -141,7 +141,8 @@ class Normaliser:
         if tick:
             step.effects.extend(self._tally.moved())
         ticking = _ticking(before, clock)
-        shards: Sequence[int] = range(SHARDS) if gone else sorted(ticking | step.shards.keys())
+        # What the source has counted is held against what the shards have: both give it with one row.
+        shards: Sequence[int] = range(SHARDS) if tick else sorted(ticking | step.shards.keys())
         yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
         # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
         live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
@@ -156,6 +157,7 @@ class Normaliser:
                     clock,
                     live,
                     number in ticking,
+                    flush=tick,
                     items=items,
                     late=late,
                     offset=row.offset,

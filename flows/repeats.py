@@ -16,6 +16,8 @@ REMEMBERED = 1024
 MOST = 1 << 24
 """How many readings are remembered at most, whatever the number of series: with more than 16,384 of them, each has a part of that."""
 _SERIES_OF_A_BLOCK = 1024
+_BYTES = 12
+"""Of a reading in the log, at most."""
 
 _RECEIVED = frozenset(source for source in get_args(TimeSource) if source.startswith("received"))
 
@@ -23,15 +25,17 @@ Seen = Literal["new", "repeat", "beyond"]
 
 
 class _Said:
-    """What is remembered of a series: event times and sums of values, in the order of both. The `fresh` last of them are not in the log yet."""
+    """What is remembered of a series: event times and sums of values, in the order of both. The `fresh` last of them are not in the log yet.
 
-    __slots__ = ("fresh", "number", "times", "values")
+    `cut`: older ones had to be forgotten; `told`: which the log knows. `number` is that in the log's file; -1 before it is there.
+    """
+
+    __slots__ = ("cut", "fresh", "number", "times", "told", "values")
 
     def __init__(self) -> None:
         self.times, self.values = array("q"), array("I")
-        self.fresh = 0
-        self.number = -1
-        """In the log's file; -1 before it is there."""
+        self.fresh, self.number = 0, -1
+        self.cut = self.told = False
 
 
 class Repeats:
@@ -77,7 +81,7 @@ class Repeats:
         elif (seen := self._look_back(name, said, ts, value)) != "new":
             return seen
         if len(times) > self._room:
-            del times[0], said.values[0]
+            _trim(said, self._room)
         return "new"
 
     def _begin(self, name: str) -> _Said:
@@ -97,11 +101,11 @@ class Repeats:
     def _look_back(self, name: str, said: _Said, ts: int, value: int) -> Seen:
         """Look for a reading that is not the newest of its series."""
         times, size = said.times, len(said.times)
-        if size >= self._room and ts < times[0]:
-            return "beyond"
         place = _place(said, ts, value)
         if place < size and times[place] == ts and said.values[place] == value:
             return "repeat"
+        if place == 0 and (said.cut or size >= self._room):
+            return "beyond"
         times.insert(place, ts)
         said.values.insert(place, value)
         if place >= size - said.fresh:
@@ -127,13 +131,15 @@ class Repeats:
             return {name: (_bytes(said.times), _bytes(said.values)) for name, said in self._seen.items()}
         mark = self._anew(self._log) if self._log.grown or self._resized else None
         mark = mark or self._log.add(self._news())
-        self._late, self._forgotten, self._resized = [], [], False
+        self._late, self._forgotten = [], []
         for said in self._seen.values():
-            said.fresh = 0
+            said.fresh, said.told = 0, said.cut
         return mark
 
     def _anew(self, log: RepeatsLog) -> Mark | None:
         """Begin the log anew with all that is remembered; None where there is no room for that beside the old one."""
+        if log.begun and not log.has_room(_BYTES * sum(len(said.times) for said in self._seen.values())):
+            return None
         names = list(self._seen)
         parts = range(0, len(names), _SERIES_OF_A_BLOCK)
         blocks = (self._part(start, names[start : start + _SERIES_OF_A_BLOCK]) for start in parts)
@@ -145,12 +151,13 @@ class Repeats:
             return None
         for number, said in enumerate(self._seen.values()):
             said.number = number
-        self._numbered = len(names)
+        self._numbered, self._resized = len(names), False
         return mark
 
     def _part(self, start: int, names: list[str]) -> Block:
         said = [self._seen[name] for name in names]
-        return _block(names, [], self._room, [_Run(number, one.times, one.values) for number, one in enumerate(said, start)])
+        runs = [_Run(number, one.times, one.values) for number, one in enumerate(said, start)]
+        return _block(names, [], runs, room=self._room, cut=[number for number, one in enumerate(said, start) if one.cut], whole=True)
 
     def _news(self) -> Block:
         """Give what is not in the log yet."""
@@ -167,7 +174,8 @@ class Repeats:
             _Run(said.number, array("q", [ts]), array("I", [value])) for name, said, ts, value in self._late if self._seen.get(name) is said
         ]
         self._numbered += len(names)
-        return _block(names, self._forgotten, self._room, runs + late)
+        cut = [said.number for said in self._seen.values() if said.cut and not said.told]
+        return _block(names, self._forgotten, runs + late, room=self._room, cut=cut, whole=False)
 
     def _load(self, blocks: Iterable[Block]) -> None:
         """Take what the log has, block by block."""
@@ -186,6 +194,8 @@ class Repeats:
                 _merge(said, times[start : start + count], values[start : start + count])
                 _trim(said, block.room)
                 start += count
+            for number in block.cut:
+                self._seen[names[number]].cut = self._seen[names[number]].told = True
         self._numbered = len(names)
         for said in self._seen.values():
             _trim(said, self._room)
@@ -194,8 +204,9 @@ class Repeats:
         """Take what a snapshot holds as a whole."""
         for name, (times, values) in state.items():
             said = self._seen[name] = _Said()
-            _merge(said, _array("q", times), _array("I", values))
-            said.fresh = len(said.times)
+            ordered = sorted(zip(_array("q", times), _array("I", values), strict=True))  # those of one time were in any order
+            said.times, said.values = array("q", [ts for ts, _ in ordered]), array("I", [value for _, value in ordered])
+            said.fresh, said.cut = len(ordered), len(ordered) >= _room(len(state))
         self._room = _room(len(self._seen))
 
 
@@ -207,10 +218,12 @@ class _Run(NamedTuple):
     values: array[int]
 
 
-def _block(names: list[str], forgotten: list[int], room: int, runs: list[_Run]) -> Block:
+def _block(names: list[str], forgotten: list[int], runs: list[_Run], *, room: int, cut: list[int], whole: bool) -> Block:
     return Block(
+        whole,
         names,
         forgotten,
+        cut,
         room,
         _bytes(array("I", [run.number for run in runs])),
         _bytes(array("I", [len(run.times) for run in runs])),
@@ -243,6 +256,7 @@ def _trim(said: _Said, room: int) -> None:
     """Leave the newest."""
     if len(said.times) > room:
         del said.times[:-room], said.values[:-room]
+        said.cut = True
 
 
 def _room(series: int) -> int:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from gateway.disk import sync
+from gateway.disk import free, sync
 
 _HEAD = Struct("<III")
 """Before each block: the bytes of its deflated part and of its values, and the CRC-32 of both. Sums cannot be deflated."""
@@ -30,11 +30,13 @@ class Block(msgspec.Struct, array_like=True):
     """What is new: names of series, which are numbered from 0 on as they come in a file; those that are forgotten, and then what was said.
 
     That is in runs: the number of the series, how many there are, their event times and values; each a column (`flows.repeats`). `room` is how
-    many of a series are remembered at the end.
+    many of a series are remembered at the end, `cut` the series of which some had to be forgotten. `whole`: a file begins with it.
     """
 
+    whole: bool
     names: list[str]
     forgotten: list[int]
+    cut: list[int]
     room: int
     numbers: bytes
     counts: bytes
@@ -43,7 +45,7 @@ class Block(msgspec.Struct, array_like=True):
 
 
 class RepeatsLog:
-    """Files `repeats-<n>` beside the snapshots. Only what lies behind the last mark is ever written over, so that each mark stays good.
+    """Files `repeats.<n>` beside the snapshots. Only what lies behind the last mark is ever written over, so that each mark stays good.
 
     Guarantee: a block is durable when `add` or `begin` returns, and so before the snapshot that has its mark. The file before the newest is
     kept, for a snapshot that a power cut brings back.
@@ -75,8 +77,12 @@ class RepeatsLog:
                 block = msgspec.msgpack.decode(zlib.decompress(body[:length]), type=Block)
                 block.values = body[length:]
                 yield block
-                self._began_with = self._began_with or file.tell()
+                self._began_with = file.tell() if block.whole else self._began_with
         self._at = mark
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether there is room for a new file of so many bytes, and as much again for others."""
+        return free(self._folder) > 2 * size + _SLACK
 
     def begin(self, blocks: Iterable[Block]) -> Mark:
         """Begin a new file with these blocks. Raises OSError; nothing has happened then."""
@@ -93,7 +99,7 @@ class RepeatsLog:
             path.unlink(missing_ok=True)
             raise
         for old in self._files():
-            if int(old.suffix[1:]) < self._at.file:
+            if int(old.suffix[1:]) not in {self._at.file, number}:
                 old.unlink()
         self._at, self._began_with = Mark(number, end), end
         return self._at

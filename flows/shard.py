@@ -70,7 +70,7 @@ class Shard:
             self._flows[name].count(device, LATE)
         for flow in self._flows.values() if row.tick else touched.values():
             effects.extend(flow.finish_row(row))
-        if row.tick or row.flush:
+        if row.flush:
             effects.extend(self._open(row.shard))
             effects.extend(self._counted_before(row.shard))
             for flow in self._flows.values():

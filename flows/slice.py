@@ -21,10 +21,10 @@ Item = tuple[str, Group | Looked, Reading]
 
 
 class Slice(NamedTuple):
-    """Readings by flow and group, or nothing but time (`tick`).
+    """Readings by flow and group, or nothing but time (`tick`): once a second of the journal's clock, the shards one after the other.
 
     `at` is the row's receive time and `clock` the journal's clock, both ns. `live` is false for a broker's backlog. `flush` asks for the
-    counters only. `late` is flow and device of readings that are only to be counted. `offset` is the row's. `since`, of a backlog, is from
+    counters. `late` is flow and device of readings that are only to be counted. `offset` is the row's. `since`, of a backlog, is from
     when on what it holds may be (epoch ns; 0: nobody knows). `gone` are devices that have been silent for so long that they are forgotten.
     `ahead` is by how much the true time may be ahead of `at` (ns; see `JournalClock`).
     """

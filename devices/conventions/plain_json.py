@@ -17,7 +17,7 @@ Commands are one object on `<the device's topic>/set`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -196,9 +196,9 @@ class PlainJson(Convention):
 
     def layout(self, place: Place, body: dict[str, Any]) -> Layout | None:
         shape = self._shape(body)
-        if shape.devices or shape.weak or shape.values or place.device in body:
+        if shape.devices or shape.weak or shape.values or place.device in body or not _is_bundle(body):
             return None
-        return Layout(*shape.times[0]) if shape.times else Layout("", 0)
+        return Layout(*shape.times[0]) if shape.times else Layout(None, 0)
 
     def series(self, path: tuple[str, ...]) -> vocabulary.Name:
         """Return the name of a path without its wrappers; `temperature.value` is `temperature`."""
@@ -324,7 +324,7 @@ class PlainJson(Convention):
         shape = self._shapes.get(keys)
         if shape is None:
             shape = Shape.of(keys)
-            if len(keys) <= BUNDLE and sum(map(len, keys)) <= LONGEST_KEY:
+            if _is_bundle(keys):
                 if len(self._shapes) >= self.MOST_SHAPES:
                     self._shapes.clear()
                 self._shapes[keys] = shape
@@ -334,6 +334,11 @@ class PlainJson(Convention):
         """Return one object for all settings. A setting is a key as the device writes it, or `metric/channel`: an object in an object."""
         body, expects = self.told(device, settings)
         return [Encoded(f"{base}/set", msgspec.json.encode(body), expects)]
+
+
+def _is_bundle(keys: Collection[str]) -> bool:
+    """Tell whether keys are so few and short that what is known of them is worth keeping."""
+    return len(keys) <= BUNDLE and sum(map(len, keys)) <= LONGEST_KEY
 
 
 def _first(body: dict[str, Any], keys: tuple[str, ...]) -> Any:

@@ -31,7 +31,16 @@ RELEASED = Path(__file__).parents[1] / "released"
 HOLDING = ("journal/0/*.db", "journal/0/*.db-wal", "store.db", "store.db-wal")
 """Files that hold messages."""
 FILES = (
-    *("journal/0/*.db", "journal/0/*.db-wal", "journal/0/durable", "store.db", "store.db-wal", "recovery/*.sqlite3", "commands.db"),
+    *(
+        "journal/0/*.db",
+        "journal/0/*.db-wal",
+        "journal/0/durable",
+        "store.db",
+        "store.db-wal",
+        "recovery/*.sqlite3",
+        "recovery/repeats.*",
+        "commands.db",
+    ),
     *("delivery/*.db", "gateway.json", "up.json", "subscriptions.json", "config/**/*.yaml", "config.json"),
 )
 

@@ -126,10 +126,14 @@ class Store:
 
     def sync(self) -> None:
         """Make everything written so far safe from a power cut. Called before each snapshot of the flows; takes fsyncs."""
-        self._begin()
-        self._counters.write(all_of_them=True)
-        (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
-        self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
+        try:
+            self._begin()
+            self._counters.write(all_of_them=True)
+            (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
+            self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
+        except BaseException:
+            self._roll_back()
+            raise
         self.commit()
         # A reader that holds an old page lets no checkpoint finish; the WAL itself on the disk is durable enough.
         sync(log_of(self.path))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.catalogue import CONVENTIONS, Catalogue
+from devices.catalogue import CONVENTIONS, MOST_FORMS, Catalogue
 from devices.profile import Profile
 from devices.reading import Message
 from devices.samples import RECEIVED, samples
@@ -94,6 +94,8 @@ def test_form_gives_what_its_convention_gives(said, data):
         ({"ts": "soon", "time": 1_788_350_399_124, "x": 1}, {"ts": 1_788_350_399_126, "time": 1_788_350_399_125, "x": 1}),
         ({"Temperature": 20.5, "temperature": 21.5}, {"Temperature": 20.5, "temperature": 21.5}),
         ({"n": 1, "x": 1}, {"n": 5, "x": 1}),
+        ({"x": 1, "": [5]}, {"x": 2, "": [7]}),
+        ({"x": 1, "": 5}, {"x": 2, "": 7}),
     ],
 )
 @pytest.mark.parametrize("topic", ["home/attic", "site/pump", "home/meter"])
@@ -125,6 +127,30 @@ def test_form_reads_the_usual_message():
         body = {"ts": 1_788_350_400_000 + n, "temperature": 20 + n / 2, "count": n, "pump": n % 2 == 0, "mode": "auto" if n % 2 else "off"}
         compared.say(Message("home/attic", json.dumps(body).encode(), RECEIVED))
     assert compared.by_form >= 3
+
+
+def test_form_ends_with_the_kind_of_its_series():
+    """Another key of the same series is a text by its profile: the series holds texts from then on."""
+    compared = Compared([Profile(devices=["attic"], types={"temp": "text"})])
+    for body in ({"temperature": 21.5}, {"temperature": 21.5}, {"temp": 20}, {"temperature": 22.5}):
+        compared.say(Message("home/attic", json.dumps(body).encode(), RECEIVED))
+    assert compared.by_form == 1
+    compared.check_learned()
+
+
+def test_forms_are_bounded(monkeypatch):
+    """Of a topic few are kept, of all so many keys, and none of an object that is no bundle of values."""
+    monkeypatch.setattr("devices.catalogue.MOST_COLUMNS", 40)
+    catalogue = Catalogue()
+    for n in range(100):
+        catalogue.readings(Message("home/attic", json.dumps({f"a{n}": 1, f"b{n}": 2}).encode(), RECEIVED))
+        forms = [form for route in catalogue._routes.values() for form in route.forms]
+        assert len(forms) <= MOST_FORMS
+        assert sum(map(len, forms)) <= 40
+    large = json.dumps({f"key-{n}": n for n in range(65)}).encode()
+    for _ in range(2):
+        catalogue.readings(Message("home/attic", large, RECEIVED))
+    assert catalogue.form is None
 
 
 def test_form_ends_with_what_was_learned():

@@ -342,7 +342,7 @@ def test_windows_of_a_shard_are_the_references(rows, cut):
         if number == cut:
             shard = Shard(shard_flows(), shard.snapshot())
         items = [(flow.name, (("device", group),), _reading(group, *what)) for group, *what in readings for flow in shard_flows()]
-        for effect in shard.step(Slice(0, T0 + clock, clock, live=True, tick=True, items=items)):
+        for effect in shard.step(Slice(0, T0 + clock, clock, live=True, tick=True, flush=True, items=items)):
             if isinstance(effect, WindowClosed):
                 closed[effect.flow.removesuffix("-windows"), effect.group[0][1]][effect.end] = effect
             elif isinstance(effect, Counted) and effect.term == LATE:

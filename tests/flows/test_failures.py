@@ -90,7 +90,7 @@ def reading(device, at, value):
 
 def row(flows, at, *said, tick=True):
     items = [(flow.name, (("device", device),), reading(device, T0 + at * S, value)) for device, value in said for flow in flows]
-    return Slice(0, T0 + at * S, at * S, live=True, tick=tick, items=items)
+    return Slice(0, T0 + at * S, at * S, live=True, tick=tick, flush=tick, items=items)
 
 
 def of_others(effects):

@@ -9,9 +9,14 @@ from devices.profile import Profile
 from devices.reading import Message
 from flows.normaliser import STORE, Normaliser
 from flows.row_order import RowPart
+from flows.shard import Shard
+from flows.spec import read_flow
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_derived, pack_replays
+from gateway.ledger import Books, balance
 from gateway.store.effects import OWN_FLOW, SHARDS, CommandRequested, Counted, DeadLettered, Derived, DeviceLearned, ReadingKept
+from gateway.store.reader import StoreReader
+from gateway.store.store import Store
 from simulator.dialects.sparkplug_b import SparkplugB
 
 S = 1_000_000_000
@@ -255,3 +260,27 @@ def test_each_shard_looks_once_a_second_in_turn():
     assert max(len(shards) for shards in ticking[1:-1]) == 1
     for second in (ticking[1:101], ticking[101:201]):
         assert sorted(shard for shards in second for shard in shards) == list(range(SHARDS))
+
+
+def test_ledger_balances_at_every_moment(tmp_path):
+    """What the source has passed on and what the shards have taken is given with the same rows, whichever shards look at the time in between."""
+    (tmp_path / "flow.yaml").write_text(
+        "name: climate\nselect: {metrics: [temperature]}\ngroup: [device]\nwindow: {kind: tumbling, length: 1s}\n"
+        "aggregate: {warm: mean(temperature)}\n"
+    )
+    flow, findings = read_flow(tmp_path / "flow.yaml", root=tmp_path)
+    assert not findings
+    source, shards = Source(Normaliser([flow], [])), [Shard([flow]) for _ in range(SHARDS)]
+    with Store(tmp_path / "store.db") as store, StoreReader(tmp_path / "store.db") as reader:
+        for n in range(150):
+            said = [Message(f"home/d{device}", b'{"temperature": %d}' % n, AT) for device in range(n % 7, 60, 7)]
+            source.offset, source.total = source.offset + 1, source.total + len(said)
+            entries = [Entry(one.topic, one.payload, 0, 0) for one in said]
+            row = Row(source.offset, Kind.MESSAGES, AT, n * S // 50, 1, 1, True, len(said), source.total, pack(entries))
+            parts = [part for _, part in source.normaliser.take(row)]
+            effects = [one for part in parts if isinstance(part, RowPart) for one in part.effects]
+            store.write([*effects, *(one for part in parts if not isinstance(part, RowPart) for one in shards[part.shard].step(part))])
+            with reader.snapshot():
+                counters = [(one.stage, one.scope, one.device, one.term, one.value) for one in reader.counters()]
+                books = Books(source.total, source.total, counters, reader.taken_by_device())
+            assert balance(books).flaws == []

@@ -21,7 +21,7 @@ def reading(ts, value):
 
 
 def contents(memory):
-    return {name: (list(said.times), list(said.values)) for name, said in memory._seen.items()}
+    return {name: (list(said.times), list(said.values), said.cut) for name, said in memory._seen.items()}
 
 
 @pytest.fixture
@@ -130,3 +130,77 @@ def test_memory_of_an_older_snapshot_goes_into_the_log(tmp_path):
     mark = memory.snapshot()
     assert isinstance(mark, Mark)
     assert contents(Repeats(mark, RepeatsLog(tmp_path))) == contents(old)
+
+
+def test_values_of_one_time_in_an_older_snapshot_are_known(tmp_path):
+    """Such a snapshot has them in the order in which they came."""
+    said = Repeats()
+    for value in range(6):
+        said.look("a", reading(5, value))
+    times, values = said.snapshot()["a"]
+    backwards = b"".join(values[at : at + 4] for at in range(len(values) - 4, -1, -4))
+    memory = Repeats({"a": (times, backwards)}, RepeatsLog(tmp_path))
+    assert [memory.look("a", reading(5, value)) for value in range(6)] == ["repeat"] * 6
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("restart", [False, True])
+def test_what_had_to_be_forgotten_stays_beyond(tmp_path, restart):
+    """Also when there is more room again, since others were forgotten: what comes again could stand twice."""
+    memory, others = Repeats(None, RepeatsLog(tmp_path)), [f"other-{n}" for n in range(8)]
+    for name in others:
+        memory.look(name, reading(1, 1))
+    for ts in range(6):
+        memory.look("a", reading(ts, ts))
+    memory.forget(others)
+    if restart:
+        memory = Repeats(memory.snapshot(), RepeatsLog(tmp_path))
+    assert memory.look("a", reading(2, 2)) == "beyond"
+    assert memory.look("a", reading(5, 5)) == "repeat"
+
+
+@pytest.mark.usefixtures("small")
+def test_other_value_at_the_oldest_time_is_beyond():
+    """A full memory has no room for it, so that it could come again and again."""
+    memory = Repeats()
+    for ts in range(12):
+        memory.look("a", reading(ts, 1))
+    oldest = memory._seen["a"].times[0]
+    seen = {value: [memory.look("a", reading(oldest, value)) for _ in range(2)] for value in range(2, 30)}
+    assert all(twice in (["beyond", "beyond"], ["new", "repeat"], ["new", "beyond"]) for twice in seen.values())
+
+
+def test_files_of_deaths_between_log_and_snapshot_do_not_pile_up(tmp_path, monkeypatch):
+    """Who resumes an older mark takes no notice of what was begun behind it, and leaves one file besides its own."""
+    memory = Repeats(None, RepeatsLog(tmp_path))
+    memory.look("a", reading(1, 1))
+    mark = memory.snapshot()
+    monkeypatch.setattr(RepeatsLog, "grown", True)
+    for _ in range(5):
+        Repeats(mark, RepeatsLog(tmp_path)).snapshot()
+    assert len(list(tmp_path.glob("repeats.*"))) == 2
+    assert contents(Repeats(mark, RepeatsLog(tmp_path))).keys() == {"a"}
+
+
+@pytest.mark.usefixtures("small")
+def test_restart_writes_nothing_anew(tmp_path):
+    """How long a file was at first is known from the file, of however many blocks that was."""
+    memory = Repeats(None, RepeatsLog(tmp_path))
+    for name in range(20):
+        memory.look(str(name), reading(name, 1))
+    mark = memory.snapshot()
+    resumed = Repeats(mark, RepeatsLog(tmp_path))
+    resumed.look("0", reading(99, 1))
+    assert resumed.snapshot().file == mark.file
+
+
+def test_no_room_is_seen_before_anything_is_written(tmp_path, monkeypatch):
+    """A disk that is nearly full is not filled to its end: what is new goes into the file that there is."""
+    memory = Repeats(None, RepeatsLog(tmp_path))
+    memory.look("a", reading(1, 1))
+    mark = memory.snapshot()
+    monkeypatch.setattr(RepeatsLog, "grown", True)
+    monkeypatch.setattr(repeats_log, "free", lambda _: 1_000_000)
+    memory.look("a", reading(2, 1))
+    assert memory.snapshot().file == mark.file
+    assert len(list(tmp_path.glob("repeats.*"))) == 1

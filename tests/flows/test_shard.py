@@ -76,7 +76,7 @@ def items(flows, *readings):
 
 
 def row(at, *said, live=True, tick=False):
-    return Slice(0, T0 + at * S, at * S, live=live, tick=tick, items=said)
+    return Slice(0, T0 + at * S, at * S, live=live, tick=tick, flush=tick, items=said)
 
 
 def decisions(effects):

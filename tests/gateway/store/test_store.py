@@ -358,6 +358,24 @@ def test_what_lingers_and_failed_is_settled_with_the_rest(path, kept, settle):
         assert reader.counts().readings["taken"] == 1
 
 
+@pytest.mark.parametrize("raw", ["all", "none"])
+def test_sync_that_fails_is_none(path, kept, raw):
+    """What was to be settled with it is taken once, however often it fails for want of room."""
+    with Store(path, linger=3600.0, raw=raw) as store, StoreReader(path) as reader:
+        store.write([kept(number) for number in range(1, 3001)])
+        fail(store)
+        pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+        for more in (0, 1, 10, 20):
+            store._connection.execute(f"PRAGMA max_page_count={pages + more}")
+            try:
+                store.sync()
+            except sqlite3.OperationalError:
+                assert store.owes
+        store._connection.execute("PRAGMA max_page_count=1000000")
+        store.sync()
+        assert reader.counts().readings["taken"] == 3000
+
+
 def test_pruning_leaves_what_is_wanted_and_what_was_counted(path, kept):
     """Old rows go, young and undelivered ones stay, sums stay, and a replay brings nothing back."""
     readings = [kept(number) for number in range(1, 101)]
