@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 _LOOK = 1.0
 """Seconds between looks at where a device listens."""
+_JUST_BACK = "it has only just its gateway again"
+"""Until `back` was asked: what was sent before that would be taken for what must be told again."""
 _LAST_WORDS = 1.0
 """Seconds within which a stopping gateway must have sent safe states and left; the broker sends what it could not."""
 
@@ -93,7 +95,7 @@ class SafeStates:
 
     def barred(self, device: str, settings: dict[str, Value]) -> str | None:
         """Say why a device must not be sent settings now; None where it may be. What its safe state says too, it may always be sent."""
-        reason = self._barred.get(device)
+        reason = self._barred.get(device) or (_JUST_BACK if any(one.device == device for one in self._back) else None)
         if reason is None or _says_otherwise(settings, self._settings(device)) is False:
             return None
         return reason
