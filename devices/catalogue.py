@@ -158,9 +158,13 @@ class Catalogue:
             return DeadLetter(f"bug in decoding topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400], _device(route))
 
     def _by_form(self, message: Message, route: _Route, body: Body) -> list[Reading] | None:
-        form = route.forms.get(tuple(body)) if route.forms and isinstance(body, dict) and not message.retained else None
-        readings = form.read(message, body) if form else None  # type: ignore[arg-type]
-        self.form = form if readings else None
+        """Return what an object says whose like has been read on this topic; None where a convention must look at it."""
+        if not route.forms or message.retained or not isinstance(body, dict):
+            return None
+        form = route.forms.get(tuple(body))
+        readings = form.read(message, body) if form else None
+        if readings:
+            self.form = form
         return readings
 
     def _read(self, message: Message, route: _Route, convention: Convention, place: Place, body: Body) -> Outcome:
@@ -173,7 +177,7 @@ class Catalogue:
             return DeadLetter(str(error), place.device or None)
         if convention.changes:
             convention.changes = 0
-            self._routes.clear()
+            self.forget_topics()
         for device in self.news.retyped:
             self._kinds.forget(device)
         for ask in self.news.asks:
@@ -203,13 +207,14 @@ class Catalogue:
         form = Form.of(convention, layout, body, given, (self._addresses, self._kinds.learned))
         if form is None:
             return
-        self._columns += len(body)
-        if self._columns > MOST_COLUMNS:
-            self._routes.clear()
-            self._columns = 0
-        elif len(route.forms) >= MOST_FORMS:
-            route.forms.clear()
-        route.forms[tuple(body)] = form
+        keys = tuple(body)
+        if keys not in route.forms:
+            if self._columns + len(keys) > MOST_COLUMNS:
+                self.forget_topics()
+            elif len(route.forms) >= MOST_FORMS:
+                route.forms.clear()
+            self._columns += len(keys)
+        route.forms[keys] = form
 
     def forget(self, device: str) -> None:
         """Forget where a device listens and of which kinds its values are: it is not looked after (any more)."""
@@ -221,8 +226,9 @@ class Catalogue:
         self._routes.pop(topic, None)
 
     def forget_topics(self) -> None:
-        """Forget who reads which topic, and all forms."""
+        """Forget who reads which topic, and all forms; they are only worked out again."""
         self._routes.clear()
+        self._columns = 0
 
     def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
         """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
@@ -265,7 +271,7 @@ class Catalogue:
         levels = tuple(topic.split("/"))
         route = self._resolve(topic, levels)
         if len(self._routes) >= MOST_ROUTES:
-            self._routes.clear()
+            self.forget_topics()
         self._routes[topic] = route
         return route
 

@@ -480,7 +480,7 @@ class Normaliser:
             _NEW * len(readings) if readings[0].retained else [look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
         )
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
-        if seen[0] == "repeat" and all(one == "repeat" for one in seen):
+        if seen.count("repeat") == len(seen):
             self._tally.outcome(readings[0].device, "duplicates")
             return
         if self._catalogue.form or len({reading.device for reading in readings}) == 1:

@@ -24,7 +24,7 @@ from flows.windows.window import CORRECTED, FOLD_EVERY, LATE, WINDOWED, Closed, 
 
 STARTS, PANES, REVISIONS, DIRTY, FOLDED, CARRIED, FORGOTTEN, BLOCKS = range(4, 12)
 """Places in a group's state: the panes' starts in order, panes by their start, packed where their windows have all closed, revisions by window end,
-ends to give again at the end of this row (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points
+ends to give again (True, or the fields of `Closed`), the start of the newest pane that is folded for good, the newest points
 of the panes that are forgotten, up to when nothing is corrected any more, and panes of a sliding window merged ahead (`flows.windows.blocks`)."""
 
 READINGS, EVIDENCE, VALUES, BEFORE, GROWN = range(5)

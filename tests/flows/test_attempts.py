@@ -55,18 +55,23 @@ def journal(data, deadly):
     return bell
 
 
-def live(data, bell, flow):
-    """Do what a flows process does, from the beginning, until it has read everything or dies; tell whether it lives."""
+def source(data, bell, flow, **how):
+    """The source of a flows process on this folder, with what earlier ones have noted there."""
     poison, never = Poison(data), threading.Event()
-    source = JournalSource(
+    return JournalSource(
         data / "journal" / "0",
         bell,
         lambda snapshot: Normaliser([flow], [], snapshot=snapshot, poison=poison),
         stopping=never,
         switching=never,
         attempts=Attempts(data, poison),
-    )
-    part, shards, order = source.build_part("", "0", None), {shard_key(n): Shard([flow]) for n in range(SHARDS)}, RowOrder()
+        **how,
+    ).build_part("", "0", None)
+
+
+def live(data, bell, flow):
+    """Do what a flows process does, from the beginning, until it has read everything or dies; tell whether it lives."""
+    part, shards, order = source(data, bell, flow), {shard_key(n): Shard([flow]) for n in range(SHARDS)}, RowOrder()
     with Store(data / "store.db") as store, StoreReader(data / "store.db") as reader:
         while (progress := reader.progress()) is None or progress.offset < ROWS or not order_is_empty(order):
             try:
@@ -231,9 +236,8 @@ def wait_until_read(data, process):
 
 def test_source_is_due_whatever_the_clock_shows(tmp_path, flow):
     """A clock that is set back by an hour, between two turns of the source, must not have Bytewax wait for that hour."""
-    bell, never = journal(tmp_path, set()), threading.Event()
-    source = JournalSource(tmp_path / "journal" / "0", bell, lambda _: Normaliser([flow], []), stopping=never, switching=never)
-    part = source.build_part("", "0", None)
+    bell = journal(tmp_path, set())
+    part = source(tmp_path, bell, flow)
     part.next_batch()
     assert part.next_awake() == datetime.fromtimestamp(0, UTC)
     part.close()
@@ -243,20 +247,11 @@ def test_source_is_due_whatever_the_clock_shows(tmp_path, flow):
 def test_nothing_waits_in_the_sink_where_the_process_died(tmp_path, flow, monkeypatch):
     """Else a death in the store would be noted at rows far behind the one that it is of; behind them rows wait again."""
     monkeypatch.setattr("flows.journal_source._ROWS", 4)
-    bell, never, pace, poison = journal(tmp_path, set()), threading.Event(), Pace(), Poison(tmp_path)
-    attempts = Attempts(tmp_path, poison)
+    bell, pace = journal(tmp_path, set()), Pace()
+    attempts = Attempts(tmp_path, Poison(tmp_path))
     attempts.begin(0)
     attempts.take(5, 8, alone=False)
-    source = JournalSource(
-        tmp_path / "journal" / "0",
-        bell,
-        lambda snapshot: Normaliser([flow], [], snapshot=snapshot, poison=poison),
-        stopping=never,
-        switching=never,
-        attempts=Attempts(tmp_path, poison),
-        pace=pace,
-    )
-    part = source.build_part("", "0", None)
+    part = source(tmp_path, bell, flow, pace=pace)
     behind = [part.next_batch() and pace.behind for _ in range(4)]
     assert behind == [False, False, True, True]
     part.close()
