@@ -64,6 +64,9 @@ class Command(msgspec.Struct, frozen=True):
     holds: int
 
 
+End = tuple[Command, CommandState, str]
+"""How a command ended, and why."""
+
 _COLUMNS = ", ".join(Command.__struct_fields__)
 _settings = msgspec.msgpack.Decoder(dict[str, Any])
 _expects = msgspec.msgpack.Decoder(tuple[Expected, ...])
@@ -165,9 +168,16 @@ class Book:
 
     def end(self, command: Command, state: CommandState, detail: str, *, now: int) -> None:
         """Note how a command ended."""
+        self.end_all([(command, state, detail)], now=now)
+
+    def end_all(self, ends: Sequence[End], *, now: int) -> None:
+        """Note how commands ended, at once: a hundred that wait for the disk one by one hold up all others."""
+        if not ends:
+            return
         with self._change():
-            self._db.execute("UPDATE commands SET state=?, detail=? WHERE id=?", (state, detail, command.id))
-            self._fact(_fact(command, state, command.attempt, detail, now))
+            for command, state, detail in ends:
+                self._db.execute("UPDATE commands SET state=?, detail=? WHERE id=?", (state, detail, command.id))
+                self._fact(_fact(command, state, command.attempt, detail, now))
 
     def hold(self, command: Command, hold: Hold, *, now: int) -> None:
         """Note that a command is held back; its life runs on from the end of a hold that has one."""

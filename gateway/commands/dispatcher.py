@@ -15,7 +15,7 @@ import structlog
 from devices.catalogue import Catalogue
 from devices.reading import Address, CommandError, Value
 from gateway.commands.actuators import Actuators, switched
-from gateway.commands.book import Book, Command
+from gateway.commands.book import Book, Command, End
 from gateway.commands.reported import Devices
 from gateway.commands.safe import SafeStates, last_wanted
 from gateway.journal.journal import Journal
@@ -121,15 +121,22 @@ class Dispatcher:
 
     async def _step_waiting(self, waiting: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         """Send the first that nothing holds back: one is in flight for a device."""
-        for command in waiting:
+        for command in self._without_expired(waiting, now):
             held = self._actuators.hold(command, now)
-            if now >= command.expires:
-                self._book.end(command, "expired", held.why if held else self._why_not_sent(command), now=now)
-            elif held is None:
+            if held is None:
                 await self._send(command, client, now)
                 return
-            elif held.why != command.detail:
+            if held.why != command.detail:
                 self._book.hold(command, held, now=now)
+
+    def _without_expired(self, waiting: list[Command], now: int) -> list[Command]:
+        over: list[End] = []
+        for command in waiting:
+            if now >= command.expires:
+                held = self._actuators.hold(command, now)
+                over.append((command, "expired", held.why if held else self._why_not_sent(command)))
+        self._book.end_all(over, now=now)
+        return [command for command in waiting if now < command.expires]
 
     def _renew(self) -> None:
         catalogue = self._renewed()
@@ -163,22 +170,26 @@ class Dispatcher:
 
     def _without_refused(self, waiting: list[Command], now: int) -> list[Command]:
         """Refuse what a person asks for and interlocks would hold back."""
-        kept = []
+        kept: list[Command] = []
+        refused: list[End] = []
         for command in waiting:
             held = None if command.flow else self._actuators.hold(command, now)
             if held:
-                self._book.end(command, "refused", held.why.replace("held", "not", 1), now=now)
+                refused.append((command, "refused", held.why.replace("held", "not", 1)))
             else:
                 kept.append(command)
+        self._book.end_all(refused, now=now)
         return kept
 
     def _without_superseded(self, waiting: list[Command], now: int) -> list[Command]:
         kept: list[Command] = []
+        superseded: list[End] = []
         for command in reversed(waiting):
             if any(set(command.settings) <= set(newer.settings) for newer in kept):
-                self._book.end(command, "superseded", "a newer command was waiting too", now=now)
+                superseded.append((command, "superseded", "a newer command was waiting too"))
             else:
                 kept.insert(0, command)
+        self._book.end_all(superseded, now=now)
         return kept
 
     def _confirmed(self, command: Command) -> bool:

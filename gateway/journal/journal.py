@@ -1,4 +1,4 @@
-"""The writing side of the journal: one writer, one row a batch, each row durable before anyone is told."""
+"""The writing side of the journal: one writer, each row durable before anyone is told."""
 
 from __future__ import annotations
 
@@ -46,6 +46,8 @@ _SECONDS_BETWEEN_LOOKS = 1.0
 _MARGIN = 1.25
 """What the flows have not read may be this much larger than `max_size`: they say what they have read with each snapshot only."""
 _MESSAGES = frozenset((Kind.MESSAGES, Kind.REPLAYS, Kind.DERIVED))
+_Body = tuple[bytes, int]
+"""What a row holds, and how many messages these are."""
 
 
 class JournalFullError(OSError):
@@ -151,39 +153,42 @@ class Journal:
         """Rows that were written since the flows last had nothing to do."""
         return self._bell.unheard()
 
-    def append_messages(self, entries: Sequence[Entry], *, urgent: bool = False) -> int:
-        """Commit a batch of messages; give its offset. Those that are `urgent` may be read before what waits in front of them."""
-        return self._append(Kind.MESSAGES, pack(entries), len(entries), urgent=urgent)
+    def append_messages(self, entries: Sequence[Entry], *, longest: int | None = None, urgent: bool = False) -> int:
+        """Commit messages at once, in rows of at most `longest`; give the last offset. `urgent` rows may be read before what waits in front of them."""
+        step = longest or len(entries)
+        rows = [entries[first : first + step] for first in range(0, len(entries), step)]
+        return self._append(Kind.MESSAGES, *((pack(row), len(row)) for row in rows), urgent=urgent)
 
     def append_facts(self, facts: Sequence[CommandFact]) -> int:
         """Commit facts of commands' lives; give their offset."""
-        return self._append(Kind.FACTS, pack_facts(facts), 0)
+        return self._append(Kind.FACTS, (pack_facts(facts), 0))
 
     def append_replays(self, replays: Sequence[Replay]) -> int:
         """Commit dead letters to be read again, each a message like any other; give their offset."""
-        return self._append(Kind.REPLAYS, pack_replays(replays), len(replays))
+        return self._append(Kind.REPLAYS, (pack_replays(replays), len(replays)))
 
     def append_derived(self, readings: Sequence[Derived]) -> int:
         """Commit readings that flows derived, each counted as a message; give their offset."""
-        return self._append(Kind.DERIVED, pack_derived(readings), len(readings))
+        return self._append(Kind.DERIVED, (pack_derived(readings), len(readings)))
 
     def append_shed(self, sheds: Sequence[Shed]) -> int:
         """Commit what was dropped by a declared policy, each message counted; give its offset."""
-        return self._append(Kind.SHED, pack_sheds(sheds), sum(one.count for one in sheds))
+        return self._append(Kind.SHED, (pack_sheds(sheds), sum(one.count for one in sheds)))
 
     def append_tick(self) -> int:
         """Commit an empty row, so that time goes on in silence."""
-        return self._append(Kind.TICK, b"", 0)
+        return self._append(Kind.TICK, (b"", 0))
 
-    def _append(self, kind: Kind, body: bytes, count: int, *, urgent: bool = False) -> int:
+    def _append(self, kind: Kind, *rows: _Body, urgent: bool = False) -> int:
         with self._lock:
             if kind in _MESSAGES:
                 self._refuse_beyond_max_size()
-            self._write(kind, body, count)
+            self._write(kind, rows)
             offset = self.offset
             if urgent:
-                self._urgent.note(offset)
-            if offset % _ROWS_BETWEEN_LOOKS == 0:
+                for one in range(offset - len(rows) + 1, offset + 1):
+                    self._urgent.note(one)
+            if offset // _ROWS_BETWEEN_LOOKS > (offset - len(rows)) // _ROWS_BETWEEN_LOOKS:
                 self._look()
         self._bell.ring()
         return offset
@@ -200,12 +205,12 @@ class Journal:
         limit = f"{self._max_size:,} bytes (journal.max_size)"
         self._overfull = f"journal: what the flows have not read must be less than {limit}; got {size:,}" if over else ""
 
-    def _write(self, kind: Kind, body: bytes, count: int) -> None:
-        """Write one row, on a full disk in place of the log or of segments that the flows have read, and behind a damaged segment in a new one."""
+    def _write(self, kind: Kind, rows: Sequence[_Body]) -> None:
+        """Write rows, all or none; on a full disk in place of the log or of segments that are read, and behind a damaged segment in a new one."""
         left = False
         while True:
             try:
-                self._write_once(kind, body, count)
+                self._write_once(kind, rows)
             except sqlite3.IntegrityError:
                 raise  # a second writer
             except (OSError, sqlite3.DatabaseError) as error:
@@ -217,21 +222,22 @@ class Journal:
                 self._unwritable = ""
                 return
 
-    def _write_once(self, kind: Kind, body: bytes, count: int) -> None:
+    def _write_once(self, kind: Kind, rows: Sequence[_Body]) -> None:
         self.appended_at = monotonic_ns()
         if self._segment is not None and not self._segment.is_there():
             log.warning("the newest journal segment was deleted: beginning another", file=self._segment.path.name)
             self._put_down()
         if self._segment is None:
             found = self._open_segment()
-            if found and (found.kind, found.count, found.body) == (kind, count, body):
+            if found and (found.kind, found.body, found.count) == (kind, *rows[-1]):
                 return  # what an earlier call was told had failed
         assert self._segment is not None
-        row = Row(
-            self.offset + 1, kind, time_ns(), self.appended_at, self.session, self.connection, self.live, count, self.total + count, body
-        )
-        self._segment.append(row)
-        self.offset, self.total = row.offset, row.total
+        made, total, received = [], self.total, time_ns()
+        for offset, (body, count) in enumerate(rows, self.offset + 1):
+            total += count
+            made.append(Row(offset, kind, received, self.appended_at, self.session, self.connection, self.live, count, total, body))
+        self._segment.append(*made)
+        self.offset, self.total = self.offset + len(made), total
         if self._log_sync:
             self._log_sync.note()
 
@@ -295,7 +301,7 @@ class Journal:
         # Everything that asks for room comes before the end is written: behind the end there is no way back.
         fresh = prepare(segment_path(self.directory, self.offset + 2))
         try:
-            self._write_once(Kind.END, b"", 0)
+            self._write_once(Kind.END, [(b"", 0)])
         except BaseException:
             fresh.unlink()
             raise

@@ -68,9 +68,11 @@ class Segment:
             self._db.execute(f"PRAGMA synchronous={'FULL' if write == 'strict' else 'NORMAL'}")
             self._db.execute(f"PRAGMA wal_autocheckpoint={_PAGES_BETWEEN_CHECKPOINTS}")
 
-    def append(self, row: Row) -> None:
-        """Commit one row; on an error, nothing has changed for who reads."""
-        self._db.execute(f"INSERT INTO rows ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", _values(row))  # noqa: S608  only constants
+    def append(self, *rows: Row) -> None:
+        """Commit rows, all or none; on an error, nothing has changed for who reads."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.executemany(f"INSERT INTO rows ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)", map(_values, rows))  # noqa: S608  only constants
 
     def is_there(self) -> bool:
         """Tell whether the file still has its name: what is written to one that was deleted is lost."""

@@ -172,13 +172,13 @@ class Intake:
             self._journal.append_tick()  # nothing was held, so that only a row of our own can tell whether there is room again
 
     def _append(self, entries: list[Entry], *, urgent: bool = False) -> None:
-        while rows := entries[: self._longest]:
-            self._journal.append_messages(rows, urgent=urgent)
-            self._bytes -= sum(len(entry.payload) for entry in rows)
-            ids = [entry.packet_id for entry in rows if entry.packet_id]
+        while batch := entries[:BATCH]:
+            self._journal.append_messages(batch, longest=self._longest, urgent=urgent)
+            self._bytes -= sum(len(entry.payload) for entry in batch)
+            ids = [entry.packet_id for entry in batch if entry.packet_id]
             self._redelivery.journalled(ids)
             self._done += ids
-            del entries[: len(rows)]
+            del entries[: len(batch)]
 
     def _append_shed(self) -> None:
         if self._shed or (self.shedding.waiting and monotonic() - self._shed_at >= _SHED_EVERY):

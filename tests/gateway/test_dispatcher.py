@@ -67,6 +67,20 @@ def test_one_command_is_in_flight_and_the_latest_waiting_wins(rig):
     assert rig.states()[-2:] == [("c1", "confirmed", 1), ("c3", "sent", 1)]
 
 
+def test_commands_that_give_way_together_wait_for_the_disk_once(rig):
+    """A hundred commits would hold up every other device's commands."""
+    rig.ask("c1", "ON")
+    rig.steps(0)
+    for number in range(100):
+        rig.ask(f"w{number:03d}", "OFF" if number % 2 else "ON")
+    said = []
+    rig.book._db.set_trace_callback(said.append)
+    rig.steps(0.5)
+    rig.book._db.set_trace_callback(None)
+    assert sum(text.startswith("PRAGMA synchronous=FULL") for text in said) == 1
+    assert [state for _, state, _ in rig.states()[1:]] == ["superseded"] * 99
+
+
 def test_unconfirmed_command_gives_way_to_a_newer_one(rig):
     """What was not confirmed in time is not repeated against what is wanted now."""
     rig.ask("c1", "ON", retries=5)

@@ -18,6 +18,7 @@ from gateway.journal.redelivery import Redelivery
 from gateway.journal.retention import drop_old, read_durable, write_durable
 from gateway.journal.row import Entry, Flag, Kind, Row, Shed, pack
 from gateway.journal.segment import segments
+from gateway.journal.urgent import UrgentReader
 
 BIG = 1 << 60
 
@@ -76,6 +77,26 @@ def test_journal_goes_on_after_reopening(open_journal, tmp_path):
     ]
     assert total_at(tmp_path / "0", 2) == 2
     assert newest_row(tmp_path / "0").offset == 3
+
+
+def test_messages_of_one_call_become_rows_of_one_commit(open_journal, tmp_path):
+    """A call may give several rows, each with its own count; all are there, or none is."""
+    journal = open_journal()
+    said = [Entry("t", b"%d" % number) for number in range(10)]
+    assert journal.append_messages(said, longest=4, urgent=True) == 3
+    journal.append_tick()
+    rows = read_all(tmp_path / "0")
+    assert [(r.offset, r.kind, r.count, r.total) for r in rows] == [
+        *((1, Kind.MESSAGES, 4, 4), (2, Kind.MESSAGES, 4, 8), (3, Kind.MESSAGES, 2, 10)),
+        (4, Kind.TICK, 0, 10),
+    ]
+    assert [entry for row in rows[:3] for entry in row.entries()] == said
+    urgent, noted = UrgentReader(tmp_path / "0"), []
+    while offset := urgent.first(after=0):
+        urgent.done(offset)
+        noted.append(offset)
+    urgent.close()
+    assert noted == [1, 2, 3]
 
 
 def test_journal_rotates_and_readers_follow(open_journal, tmp_path):

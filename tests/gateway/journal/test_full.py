@@ -66,6 +66,25 @@ def test_full_disk_takes_nothing_and_loses_nothing(small_disk, opened, read):
     assert payloads(read(small_disk / "0")) == [*taken, b"room"]
 
 
+def test_rows_of_one_call_are_all_there_or_none(small_disk, opened, read):
+    """Where the disk takes the first row of a commit and not the last, it takes none, and the next call begins at the same place."""
+    journal = opened(small_disk / "0")
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(3_600 * KB - 100 * KB))
+    large = [Entry("t", os.urandom(60_000)) for _ in range(12)]
+    journal.append_messages(large[:1], longest=1)
+    with pytest.raises(JournalFullError):
+        journal.append_messages(large[1:], longest=1)
+    assert (journal.offset, journal.total) == (1, 1)
+    assert len(read(small_disk / "0")) == 1
+    ballast.unlink()
+    journal.append_messages(large[1:], longest=1)
+    journal.close()
+    rows = read(small_disk / "0")
+    assert payloads(rows) == [entry.payload for entry in large]
+    assert [(row.offset, row.total) for row in rows] == [(place, place) for place in range(1, 13)]
+
+
 def test_log_is_brought_in_before_it_fills_the_disk(small_disk, opened, read):
     """Each row of one message writes its page again: the log would be many times larger than what it brings, and than the disk."""
     journal = opened(small_disk / "0")
