@@ -28,7 +28,7 @@ from gateway.journal.urgent import UrgentReader
 
 _ROWS = 32
 """Journal rows a batch at most."""
-_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 256
+_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 128
 """Messages from which on a batch holds no further row: a snapshot, a stop, and what is urgent wait for the batch under way. Each batch is a
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
