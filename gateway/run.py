@@ -45,7 +45,7 @@ from gateway.vitals import Vitals
 log = structlog.get_logger()
 
 _STATE_EVERY, _BEAT_EVERY = 1.0, 0.25
-"""Seconds between two times that the state is written, and between looks at the threads and at the flows."""
+"""Seconds between two times that the state is written, where the link's has not changed, and between looks at the threads and at the flows."""
 _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
@@ -155,15 +155,15 @@ class Gateway:
 
     async def _beat(self) -> None:
         """Keep the heartbeat and the state file; end the process when the link's thread is gone."""
-        saved = 0.0
+        saved, said = 0.0, ""
         while True:
             if not self._link.is_alive():
                 raise self._link_failure or RuntimeError("the link's thread ended")
             self._vitals.turn(link=self._link_state, link_turned=self._link.turned, blocked=self._link.blocked)
             if not self._vitals.stuck():
                 self._heartbeat.beat()
-            if monotonic() - saved >= _STATE_EVERY:
-                saved = monotonic()
+            if monotonic() - saved >= _STATE_EVERY or self._said() != said:
+                saved, said = monotonic(), self._said()
                 self._save_state()
             await asyncio.sleep(_BEAT_EVERY)
 
@@ -183,10 +183,13 @@ class Gateway:
                     self._link.tick_every = _TICK_OPEN if hurry > 0 or reader.time_matters() else _TICK_QUIET
                 await asyncio.sleep(_BEAT_EVERY)
 
+    def _said(self) -> str:
+        """Say how the link stands: who waits for a connection wants to see what comes by it, which is in the store."""
+        return self._link_state if self._started else CONNECTING
+
     def _save_state(self) -> None:
         link = self._link
-        said = self._link_state if self._started else CONNECTING  # who waits for a connection wants to see what comes by it: the store
-        state = {"link": said, "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
+        state = {"link": self._said(), "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
         with suppress(OSError):  # a full disk: the next time
             write_state(self._data / GATEWAY_STATE, state)
 

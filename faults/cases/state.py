@@ -48,11 +48,11 @@ FILES = (
 @fault(
     "F25",
     "files damaged before a start",
-    scaled="500 files, two a start: emptied, cut short, a byte changed, another's content, the log gone",
+    scaled="500 files, three a start: emptied, cut short, a byte changed, another's content, the log gone",
 )
 def damaged(rig: Rig) -> None:
-    """Each case begins from the same folder of a gateway that was killed; what the damage of two files spared must be there afterwards."""
-    cases, side_by_side = round(rig.length(250, 4)), round(rig.length(3, 2))
+    """Each case begins from the same folder of a gateway that was killed; what the damage of three files spared must be there afterwards."""
+    cases, side_by_side = round(rig.length(167, 3)), round(rig.length(3, 2))
     sluice = rig.sluice(history=False)
     sluice.start()
     load = rig.publish(rate=rig.length(500, 800), seconds=rig.length(5, 2.5))
@@ -72,7 +72,7 @@ def damaged(rig: Rig) -> None:
     slowest, told, lost = max(one.took for one in found), sum(one.told for one in found), sum(one.missing > 0 for one in found)
     memory = max(patients.get().end() for _ in range(side_by_side))
     rig.note(
-        f"{cases} starts with two damaged files each, {side_by_side} at a time: the slowest took {slowest:.1f} s,"
+        f"{cases} starts with three damaged files each, {side_by_side} at a time: the slowest took {slowest:.1f} s,"
         f" the most memory was {memory / 1e6:.0f} MB;"
         f" {told} times something was set aside, {lost} times messages with it"
     )
@@ -121,10 +121,12 @@ class Patient:
         shutil.rmtree(data, ignore_errors=True)
         shutil.copytree(self._sound, data)
         random = Random(case)
-        holding, first = _holding(data), _damage(data, random)
-        # A message is in the journal, in the store, or in both: where both have lost their newest pages, nothing is left that could tell.
-        spared = holding if first.file in holding else [first.file]
-        what = f"{first}; {_damage(data, random, spared=spared)}"
+        holding, damages = _holding(data), list[Damage]()
+        for _ in range(3):
+            hit = {damage.file for damage in damages}
+            # A message is in the journal, in the store, or in both: where both have lost their newest pages, nothing is left that could tell.
+            damages.append(_damage(data, random, spared={*holding, *hit} if hit.intersection(holding) else hit))
+        what = "; ".join(map(str, damages))
         try:
             healed.took = sluice.start(within=20)
             until(lambda: sluice.status()["ledger"]["pending"] == 0, "everything has been read", 20)
