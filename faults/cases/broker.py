@@ -45,10 +45,10 @@ def restarted(rig: Rig) -> None:
     times = round(rig.length(20, 2))
     broker, sluice = rig.broker(), rig.sluice()
     sluice.start()
-    rig.publish(rate=rig.length(500, 800), seconds=rig.length(times * 6.0, 2.5))
+    rig.publish(rate=rig.length(500, 800), seconds=rig.length(times * 5.0, 2.5))
     took = []
     for _ in range(times):
-        rig.pause(rig.random.uniform(rig.length(3.5, 0.2), rig.length(5.0, 0.5)))
+        rig.pause(rig.random.uniform(rig.length(2.5, 0.2), rig.length(4.0, 0.5)))
         broker.stop()
         broker.start()
         before = rig.status()["ledger"]["received"]

@@ -17,7 +17,7 @@ def killed(rig: Rig) -> None:
     kills = round(rig.length(100, 3))
     sluice = rig.sluice()
     sluice.start()
-    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 3.2, 2.5))
+    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 2.6, 2.5))
     starts = []
     for number in range(kills):
         rig.pause(rig.random.uniform(0.05, rig.length(2.0, 0.6)))
@@ -50,7 +50,7 @@ def asked_to_end(rig: Rig) -> None:
     times = round(rig.length(20, 2))
     sluice = rig.sluice()
     sluice.start()
-    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(times * 3.0, 2.5))
+    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(times * 5.0, 2.5))
     took = []
     for _ in range(times):
         rig.pause(rig.random.uniform(0.1, rig.length(1.5, 0.5)))

@@ -11,12 +11,12 @@ from faults.rig.rig import Rig
 from gateway.status import deliveries, memory
 
 
-@fault("F06", "InfluxDB away for an hour", scaled="an hour's messages at 200/s, in 120 s at 6,000/s")
+@fault("F06", "InfluxDB away for an hour", scaled="an hour's messages at 150/s, in 90 s at 6,000/s")
 def away(rig: Rig) -> None:
-    rate, seconds = rig.length(6000, 1000), rig.length(120, 2)
+    rate, seconds = rig.length(6000, 1000), rig.length(90, 2)
     history, sluice = rig.history(), rig.sluice(history=True)
     sluice.start()
-    rig.publish(rate=rate, seconds=rig.length(40, 2)).wait()  # what this rate takes with a history is not the outage's
+    rig.publish(rate=rate, seconds=rig.length(20, 2)).wait()  # what this rate takes with a history is not the outage's
     rig.wait(lambda: _delivered(rig) > 100 and _pending(rig) < 5_000, "points are delivered", 60)
     history.stop()
     before = _memory(rig)

@@ -48,14 +48,14 @@ def burst(rig: Rig) -> None:
     _within_a_second(rig, delays)
 
 
-@fault("F16", "overload that does not end, at QoS 0: the loudest are shed", scaled="1 h → 40 s at three times what flows keep up with")
+@fault("F16", "overload that does not end, at QoS 0: the loudest are shed", scaled="1 h → 30 s at three times what flows keep up with")
 def overload(rig: Rig) -> None:
     rig.settings["limits"] = {"lag": "1s"}
     _slow(rig)
     sustained = _sustained(rig)
-    quiet = rig.publish(rate=20, seconds=rig.length(40, 2.5), devices=20)
-    loud = rig.publish(rate=3 * sustained, seconds=rig.length(40, 2.5), devices=5, qos=0)
-    delays = _alarms(rig, seconds=rig.length(40, 2))
+    quiet = rig.publish(rate=20, seconds=rig.length(30, 2.5), devices=20)
+    loud = rig.publish(rate=3 * sustained, seconds=rig.length(30, 2.5), devices=5, qos=0)
+    delays = _alarms(rig, seconds=rig.length(30, 2))
     loud.wait()
     quiet.wait()
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "everything has been read", 300)
@@ -112,7 +112,7 @@ def killed_behind(rig: Rig) -> None:
     voice = rig.voice(hears=["plant/+/set"], answer=lambda heard: (heard.topic.removesuffix("/set"), heard.payload))
     voice.say_all([(f"plant/{name}", '{"state": "OFF"}') for name in sirens])
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "the sirens are known", 60)
-    load = rig.publish(rate=10 * sustained, seconds=rig.length(12, 1), devices=200)
+    load = rig.publish(rate=10 * sustained, seconds=rig.length(9, 1), devices=200)
     rig.wait(lambda: rig.status()["ledger"]["pending"] > sustained, "flows are behind", 60)
     said: dict[str, float] = {}
     back: list[float] = []
