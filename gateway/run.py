@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sqlite3
 import sys
@@ -45,7 +46,7 @@ from gateway.vitals import Vitals
 log = structlog.get_logger()
 
 _STATE_EVERY, _BEAT_EVERY = 1.0, 0.25
-"""Seconds between two times that the state is written, where the link's has not changed, and between looks at the threads and at the flows."""
+"""Seconds between two times that the state is written, unless the link's changes, and between looks at the threads and at the flows."""
 _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
@@ -155,15 +156,15 @@ class Gateway:
 
     async def _beat(self) -> None:
         """Keep the heartbeat and the state file; end the process when the link's thread is gone."""
-        saved, said = 0.0, ""
+        saved, said = 0.0, ("", "")
         while True:
             if not self._link.is_alive():
                 raise self._link_failure or RuntimeError("the link's thread ended")
             self._vitals.turn(link=self._link_state, link_turned=self._link.turned, blocked=self._link.blocked)
             if not self._vitals.stuck():
                 self._heartbeat.beat()
-            if monotonic() - saved >= _STATE_EVERY or self._said() != said:
-                saved, said = monotonic(), self._said()
+            if monotonic() - saved >= _STATE_EVERY or said != (self._said(), self._link.blocked):
+                saved, said = monotonic(), (self._said(), self._link.blocked)
                 self._save_state()
             await asyncio.sleep(_BEAT_EVERY)
 
@@ -189,7 +190,7 @@ class Gateway:
 
     def _save_state(self) -> None:
         link = self._link
-        state = {"link": self._said(), "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
+        state = {"pid": os.getpid(), "link": self._said(), "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
         with suppress(OSError):  # a full disk: the next time
             write_state(self._data / GATEWAY_STATE, state)
 

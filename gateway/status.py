@@ -77,6 +77,12 @@ def read_up(data: Path) -> dict[str, Any] | None:
     return None
 
 
+def gateway_state(data: Path, up: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give what the gateway process says of itself; nothing where the one that said it has ended."""
+    said = read_state(data / GATEWAY_STATE) if up else {}
+    return said if up and said.get("pid") == up.get("processes", {}).get("gateway") else {}
+
+
 def config_behind(data: Path, config: Path) -> bool:
     """Tell whether what runs is not what the config folder says: it has findings, or waits for a restart; False where nothing runs.
 
@@ -126,7 +132,7 @@ def read_books(data: Path, *, at_rest: bool) -> Books:
 def status(data: Path) -> dict[str, Any]:
     """Give the status document."""
     up = read_up(data)
-    gateway = read_state(data / GATEWAY_STATE) if up else {}
+    gateway = gateway_state(data, up)
     document: dict[str, Any] = {"running": up is not None, **{k: v for k, v in (up or {}).items() if k not in {"processes", "reserve"}}}
     document["link"] = gateway.get("link", CONNECTING) if up is not None else "stopped"
     document["blocked"] = gateway.get("blocked", "")

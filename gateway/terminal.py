@@ -20,8 +20,7 @@ from gateway.failures import failure_lines
 from gateway.findings import Finding
 from gateway.ledger import Ledger
 from gateway.set_aside import events
-from gateway.state_file import read_state
-from gateway.status import CONNECTING, GATEWAY_STATE, UNREADABLE, read_ledger
+from gateway.status import CONNECTING, UNREADABLE, gateway_state, read_ledger, read_up
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
 from gateway.store.outcomes import group_text
 from gateway.store.reader import StoreReader
@@ -98,7 +97,7 @@ class Terminal:
 
     def poll(self) -> None:
         """Show what is new. A store that cannot be read now is opened again the next time: it must not end what it is only to be shown of."""
-        state = read_state(self._data / GATEWAY_STATE)
+        state = gateway_state(self._data, read_up(self._data))
         if self.link != STOPPING:
             self.link = state.get("link", CONNECTING)
         try:

@@ -31,7 +31,7 @@ from gateway.journal.segment import segments
 from gateway.letters.mailbox import MAILBOX, Mailbox
 from gateway.set_aside import SetAside
 from gateway.state_file import write_state
-from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_up
+from gateway.status import GATEWAY_STATE, UP_STATE, hold_lock, read_up, status
 from gateway.store.effects import Counted, DeadLettered, Failed
 from gateway.store.reader import StoreReader
 from gateway.store.store import Store
@@ -135,6 +135,14 @@ def runs(data, *, gateway, **up):
         write_state(data / UP_STATE, {"site": "site-1", "started": time_ns() - 3600 * 10**9, "processes": {}, "restarts": {}, **up})
         write_state(data / GATEWAY_STATE, {"link": "connected", "blocked": "", "shed": 0, "session": {}, **gateway})
         yield
+
+
+def test_what_a_gateway_said_is_not_believed_when_it_has_ended(tmp_path):
+    """Between its end and its next start nobody knows how the link stands."""
+    for processes, link in (({}, "connecting"), ({"gateway": 4712}, "connecting"), ({"gateway": 4711}, "connected")):
+        with runs(tmp_path, gateway={"pid": 4711}, processes=processes):
+            assert status(tmp_path)["link"] == link
+            assert Subject.of(tmp_path, tmp_path).connected == (link == "connected")
 
 
 def test_doctor_reads_the_status_at_the_broker(sluice, mosquitto, monkeypatch):

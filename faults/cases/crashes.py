@@ -17,7 +17,7 @@ def killed(rig: Rig) -> None:
     kills = round(rig.length(100, 3))
     sluice = rig.sluice()
     sluice.start()
-    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 2.6, 2.5))
+    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 3.0, 2.5))
     starts = []
     for number in range(kills):
         rig.pause(rig.random.uniform(0.05, rig.length(2.0, 0.6)))

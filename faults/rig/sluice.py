@@ -14,8 +14,7 @@ from time import monotonic
 from typing import Any
 
 from gateway.bench.waiting import until
-from gateway.state_file import read_state
-from gateway.status import GATEWAY_STATE, read_up
+from gateway.status import gateway_state, read_up
 from gateway.status import status as read_status
 
 _COMMAND = str(Path(sys.executable).with_name("sluice"))
@@ -48,7 +47,7 @@ class Sluice:
         """Tell whether the link is; an `up` that ended is an error."""
         assert self._process
         assert self._process.poll() is None, f"sluice up ended with {self._process.returncode}: {self.tail()}"
-        return read_up(self.data) is not None and read_state(self.data / GATEWAY_STATE).get("link") == "connected"
+        return gateway_state(self.data, read_up(self.data)).get("link") == "connected"
 
     def tail(self) -> str:
         """Give the end of what it said."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from functools import partial
 from time import time_ns
-from typing import Protocol
+from typing import Any, Protocol
 
 import aiomqtt
 import structlog
@@ -88,12 +88,22 @@ class Dispatcher:
         for command in self._book.open():
             by_device.setdefault(command.device, []).append(command)
         self._note_what_is_up(by_device.values(), now)
-        await asyncio.gather(*(self._step_device(commands, client, now) for commands in by_device.values()))
+        waiting = self._waiting(by_device, now)
+        await _all(self._step_device(commands, waiting[device], client, now) for device, commands in by_device.items())
         self._journal_facts()
         return self._until_due()
 
-    async def _step_device(self, commands: list[Command], client: aiomqtt.Client | None, now: int) -> None:
-        waiting = self._without_superseded(self._without_refused([c for c in commands if c.state == "requested"], now), now)
+    def _waiting(self, by_device: Mapping[str, list[Command]], now: int) -> dict[str, list[Command]]:
+        """Give the commands that wait, by device; those that wait no longer end together."""
+        over: list[End] = []
+        waiting = {}
+        for device, commands in by_device.items():
+            found = self._without_refused([one for one in commands if one.state == "requested"], now, over)
+            waiting[device] = self._without_expired(self._without_superseded(found, over), now, over)
+        self._book.end_all(over, now=now)
+        return waiting
+
+    async def _step_device(self, commands: list[Command], waiting: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         for command in [c for c in commands if c.state == "sent"]:
             # Looked at before what the device has said, which may come in between.
             heard_all = now >= command.due and self._store.read_to() >= self._up[command.id, command.attempt]
@@ -121,7 +131,7 @@ class Dispatcher:
 
     async def _step_waiting(self, waiting: list[Command], client: aiomqtt.Client | None, now: int) -> None:
         """Send the first that nothing holds back: one is in flight for a device."""
-        for command in self._without_expired(waiting, now):
+        for command in waiting:
             held = self._actuators.hold(command, now)
             if held is None:
                 await self._send(command, client, now)
@@ -129,13 +139,11 @@ class Dispatcher:
             if held.why != command.detail:
                 self._book.hold(command, held, now=now)
 
-    def _without_expired(self, waiting: list[Command], now: int) -> list[Command]:
-        over: list[End] = []
+    def _without_expired(self, waiting: list[Command], now: int, over: list[End]) -> list[Command]:
         for command in waiting:
             if now >= command.expires:
                 held = self._actuators.hold(command, now)
                 over.append((command, "expired", held.why if held else self._why_not_sent(command)))
-        self._book.end_all(over, now=now)
         return [command for command in waiting if now < command.expires]
 
     def _renew(self) -> None:
@@ -168,28 +176,24 @@ class Dispatcher:
     def _address(self, command: Command) -> Address | None:
         return self._store.address(command.device) or self._catalogue.address(command.device)
 
-    def _without_refused(self, waiting: list[Command], now: int) -> list[Command]:
+    def _without_refused(self, waiting: list[Command], now: int, over: list[End]) -> list[Command]:
         """Refuse what a person asks for and interlocks would hold back."""
         kept: list[Command] = []
-        refused: list[End] = []
         for command in waiting:
             held = None if command.flow else self._actuators.hold(command, now)
             if held:
-                refused.append((command, "refused", held.why.replace("held", "not", 1)))
+                over.append((command, "refused", held.why.replace("held", "not", 1)))
             else:
                 kept.append(command)
-        self._book.end_all(refused, now=now)
         return kept
 
-    def _without_superseded(self, waiting: list[Command], now: int) -> list[Command]:
+    def _without_superseded(self, waiting: list[Command], over: list[End]) -> list[Command]:
         kept: list[Command] = []
-        superseded: list[End] = []
         for command in reversed(waiting):
             if any(set(command.settings) <= set(newer.settings) for newer in kept):
-                superseded.append((command, "superseded", "a newer command was waiting too"))
+                over.append((command, "superseded", "a newer command was waiting too"))
             else:
                 kept.insert(0, command)
-        self._book.end_all(superseded, now=now)
         return kept
 
     def _confirmed(self, command: Command) -> bool:
@@ -238,6 +242,13 @@ class Dispatcher:
         if all(command.state == "requested" and command.detail for command in found):
             return _LOOK_FOR_TIME if found else _LOOK_ANYWAY
         return _LOOK_FOR_REPORTS
+
+
+async def _all(steps: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all, also where one fails: what is under way for another device must not be begun anew beside it."""
+    for failed in await asyncio.gather(*steps, return_exceptions=True):
+        if failed is not None:
+            raise failed
 
 
 def _what_is_missing(command: Command) -> str:

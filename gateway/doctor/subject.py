@@ -12,8 +12,7 @@ from typing import Any, Self
 from gateway.config import LastGood
 from gateway.findings import ConfigError
 from gateway.settings import Settings, load
-from gateway.state_file import read_state
-from gateway.status import GATEWAY_STATE, read_up
+from gateway.status import gateway_state, read_up
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,8 @@ class Subject:
     def of(cls, data: Path, config: Path, *, findings: Sequence[str] = (), full: bool = False) -> Self:
         """Look at what runs, and with which settings; never raises for what it finds."""
         up = read_up(data)
-        gateway = read_state(data / GATEWAY_STATE) if up else {}
-        return cls(data, config, findings, _settings(data, config, running=up is not None), up, gateway, time_ns(), full)
+        settings = _settings(data, config, running=up is not None)
+        return cls(data, config, findings, settings, up, gateway_state(data, up), time_ns(), full)
 
     @property
     def running(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -51,7 +52,11 @@ _Body = tuple[bytes, int]
 
 
 class JournalFullError(OSError):
-    """A row could not be made durable. Nothing has changed, and calling again later is right; the text says why."""
+    """A row could not be made durable. Nothing has changed, and calling again later is right; the text says why.
+
+    On a disk that fails, rather than being full, it may be that what was written can neither be synced nor looked up: then a later call with the
+    same rows is told that they are there, and one with others adds to them.
+    """
 
 
 class Journal:
@@ -83,9 +88,10 @@ class Journal:
         self._max_size = max_size
         self._lock = threading.Lock()
         self._unwritable = self._overfull = ""
-        self._stuck = False
+        self._stuck = self._unsure = False
         self._looked = 0.0
         self._segment: Segment | None = None
+        self._tried: tuple[Kind, Sequence[_Body]] | None = None
         self.offset, self.total = first - 1, total
         self.session = self.connection = 0
         self.live = False
@@ -155,6 +161,8 @@ class Journal:
 
     def append_messages(self, entries: Sequence[Entry], *, longest: int | None = None, urgent: bool = False) -> int:
         """Commit messages at once, in rows of at most `longest`; give the last offset. `urgent` rows may be read before what waits in front of them."""
+        if not entries:
+            return self.offset
         step = longest or len(entries)
         rows = [entries[first : first + step] for first in range(0, len(entries), step)]
         return self._append(Kind.MESSAGES, *((pack(row), len(row)) for row in rows), urgent=urgent)
@@ -216,26 +224,31 @@ class Journal:
             except (OSError, sqlite3.DatabaseError) as error:
                 if is_damage(error) and not left:
                     left = self._leave_damaged(error)
-                elif not (has_no_room(error) and (self._shorten_log() or drop_oldest(self.directory))):
+                    continue
+                if has_no_room(error):
+                    if self._shorten_log() or drop_oldest(self.directory):
+                        continue
                     self._give_up(error)
-            else:
-                self._unwritable = ""
-                return
+                if not self._stands(kind, rows):
+                    self._give_up(error)
+            self._unwritable = ""
+            return
 
     def _write_once(self, kind: Kind, rows: Sequence[_Body]) -> None:
         self.appended_at = monotonic_ns()
         if self._segment is not None and not self._segment.is_there():
             log.warning("the newest journal segment was deleted: beginning another", file=self._segment.path.name)
             self._put_down()
-        if self._segment is None:
-            found = self._open_segment()
-            if found and (found.kind, found.body, found.count) == (kind, *rows[-1]):
-                return  # what an earlier call was told had failed
+        if self._segment is None and self._opened_upon(kind, rows):
+            return  # what an earlier call was told had failed
+        if self._unsure:
+            self._make_sure()
         assert self._segment is not None
         made, total, received = [], self.total, time_ns()
         for offset, (body, count) in enumerate(rows, self.offset + 1):
             total += count
             made.append(Row(offset, kind, received, self.appended_at, self.session, self.connection, self.live, count, total, body))
+        self._tried = kind, rows
         self._segment.append(*made)
         self.offset, self.total = self.offset + len(made), total
         if self._log_sync:
@@ -254,10 +267,40 @@ class Journal:
             self.session, self.connection = max(self.session, last.session), max(self.connection, last.connection)
         return found
 
+    def _stands(self, kind: Kind, rows: Sequence[_Body]) -> bool:
+        """After an error that is none of room, tell whether the rows were written all the same.
+
+        SQLite's connection is not to be trusted then, and its log may hold the whole of them: opened anew, either they are in there, or nobody
+        has to find them any more.
+        """
+        self._put_down()
+        self._unsure = True
+        stands = False
+        with suppress(OSError, sqlite3.Error):
+            stands = self._opened_upon(kind, rows)
+            self._make_sure()
+        return stands
+
+    def _opened_upon(self, kind: Kind, rows: Sequence[_Body]) -> bool:
+        """Open the newest segment; tell whether these rows are in there, which were tried last and told to have failed."""
+        before = self.offset
+        found = self._open_segment()
+        return (
+            found is not None
+            and self._tried == (kind, rows)
+            and self.offset == before + len(rows)
+            and (found.body, found.count) == rows[-1]
+        )
+
+    def _make_sure(self) -> None:
+        """Empty the log, in which rows may stand that were told to have failed: SQLite passes them over, but not whoever mends the file."""
+        assert self._segment is not None
+        if not self._segment.shorten_log() and length(log_of(self._segment.path)):
+            raise OSError(errno.EIO, "the log of a row that failed cannot be brought in")
+        self._unsure = False
+
     def _give_up(self, error: Exception) -> NoReturn:
-        """Tell that nothing was written. After anything but a full disk, SQLite's connection is not to be trusted: it is opened anew."""
-        if not has_no_room(error):
-            self._put_down()
+        """Tell that nothing was written."""
         self._unwritable = f"journal: a row must be on the disk before its messages are acknowledged; got: {error}"
         raise JournalFullError(self._unwritable) from error
 

@@ -37,7 +37,7 @@ class UrgentNotes:
                 self._begin()
 
     def note(self, offset: int) -> None:
-        """Note the newest row of the journal."""
+        """Note a row that was just written."""
         self._unwritten += _OFFSET.pack(offset)
         with suppress(OSError):
             if self._file is None or self._length >= self._longest:

@@ -15,7 +15,7 @@ from gateway.link.quota import Quota
 from gateway.link.shedding import Shedding
 
 BATCH = 1024
-"""Messages in a journal row at most (DESIGN D1), and messages that the broker may send ahead of our acknowledgement."""
+"""Messages in a commit of the journal at most, and in a row (DESIGN D1), and messages that the broker may send ahead of our acknowledgement."""
 _ROOM = 16 * 2**20
 """Bytes of payloads that are held at most."""
 _AGAIN = 0.5
@@ -33,7 +33,7 @@ class Intake:
     """Holds messages until they are in the journal, and tells which may be acknowledged.
 
     Guarantee: a QoS 1 message may be acknowledged once the row that holds it, or counts it as shed, is durable. While the journal is full,
-    messages of QoS 1 are held, at most two rows of them and 16 MB, and `full` says when no more may be read. Live messages of topics that
+    messages of QoS 1 are held, at most 2,048 of them and 16 MB, and `full` says when no more may be read. Live messages of topics that
     `urgent` matches get rows of their own, and are shed by `limits.rate` alone; all rows are an eighth as long then, since flows read whole rows
     and what is urgent waits for the one under way.
     What is held when a connection ends is dropped here, since the broker sends it again.

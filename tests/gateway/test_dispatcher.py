@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+from collections import Counter
+
+import pytest
+
 from devices.reading import Address
 
 
@@ -67,18 +72,36 @@ def test_one_command_is_in_flight_and_the_latest_waiting_wins(rig):
     assert rig.states()[-2:] == [("c1", "confirmed", 1), ("c3", "sent", 1)]
 
 
+def test_device_whose_command_cannot_be_sent_leaves_the_others_to_end(rig, monkeypatch):
+    """What is under way for another device when a disk is full is not begun anew beside it."""
+
+    def encode(address, device, settings):
+        if device == "fan":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return encoded(address, device, settings)
+
+    encoded = rig.catalogue.encode
+    monkeypatch.setattr(rig.catalogue, "encode", encode)
+    rig.ask("c1", "ON")
+    rig.ask("c2", "ON", device="heater")
+    with pytest.raises(OSError, match="No space left"):
+        rig.steps(0)
+    assert (rig.book.get("c1").state, rig.book.get("c2").state) == ("requested", "sent")
+
+
 def test_commands_that_give_way_together_wait_for_the_disk_once(rig):
     """A hundred commits would hold up every other device's commands."""
     rig.ask("c1", "ON")
     rig.steps(0)
     for number in range(100):
         rig.ask(f"w{number:03d}", "OFF" if number % 2 else "ON")
+        rig.ask(f"x{number:03d}", "ON", device=f"stranger-{number}", expires=0.2)
     said = []
     rig.book._db.set_trace_callback(said.append)
     rig.steps(0.5)
     rig.book._db.set_trace_callback(None)
     assert sum(text.startswith("PRAGMA synchronous=FULL") for text in said) == 1
-    assert [state for _, state, _ in rig.states()[1:]] == ["superseded"] * 99
+    assert Counter(state for _, state, _ in rig.states()[1:]) == {"superseded": 99, "expired": 100}
 
 
 def test_unconfirmed_command_gives_way_to_a_newer_one(rig):

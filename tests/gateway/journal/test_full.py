@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import pytest
 
 from gateway.journal import journal as writing
-from gateway.journal.journal import JournalFullError
+from gateway.journal.journal import Journal, JournalFullError
 from gateway.journal.retention import write_durable
 from gateway.journal.row import Entry, Shed
 from gateway.journal.segment import Segment, segments
@@ -140,25 +141,54 @@ def test_failing_disk_takes_nothing_and_loses_nothing(short_files, opened, read,
     assert payloads(read(tmp_path / "0")) == [*taken, b"room"]
 
 
-def test_row_that_was_written_though_the_disk_failed_is_not_written_twice(opened, read, tmp_path, monkeypatch):
-    """A commit whose fsync failed may be in the file: the same row, tried again, is that one."""
-    journal = opened(tmp_path / "0")
-    append = Segment.append
+@pytest.fixture
+def failing(monkeypatch):
+    """Have every commit be told to have failed though it is written, and the file not be opened again, as long as it is used as a context."""
 
-    def fails_after(segment, row):
-        append(segment, row)
+    def fails_after(segment, *rows):
+        append(segment, *rows)
         error = writing.sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = writing.sqlite3.SQLITE_IOERR_FSYNC
         raise error
 
-    with monkeypatch.context() as failing:
-        failing.setattr(Segment, "append", fails_after)
-        with pytest.raises(JournalFullError):
-            journal.append_messages([Entry("t", b"1")])
-    journal.append_messages([Entry("t", b"1")])
-    journal.append_messages([Entry("t", b"2")])
-    assert payloads(read(tmp_path / "0")) == [b"1", b"2"]
-    assert (journal.offset, journal.total) == (2, 2)
+    def cannot_be_opened(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    append = Segment.append
+
+    @contextmanager
+    def fails(*, reopened):
+        with monkeypatch.context() as patch:
+            patch.setattr(Segment, "append", fails_after)
+            if not reopened:
+                patch.setattr(Journal, "_open_newest", cannot_be_opened)
+            yield
+
+    return fails
+
+
+def test_rows_that_were_written_though_the_disk_failed_are_written(opened, read, tmp_path, failing):
+    """A commit whose fsync failed may be in the file: that is looked up before anyone is told."""
+    journal = opened(tmp_path / "0")
+    said = [Entry("t", b"1"), Entry("t", b"2")]
+    with failing(reopened=True):
+        assert journal.append_messages(said, longest=1) == 2
+    journal.append_messages([Entry("t", b"3")])
+    assert payloads(read(tmp_path / "0")) == [b"1", b"2", b"3"]
+    assert (journal.offset, journal.total) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("again", "there"), [([b"1", b"2"], [b"1", b"2"]), ([b"0", b"2"], [b"1", b"2", b"0", b"2"]), ([b"2"], [b"1", b"2", b"2"])]
+)
+def test_rows_are_taken_for_written_only_where_all_of_them_are(opened, read, tmp_path, failing, again, there):
+    """Where it could not be looked up, the same rows tried again are those in the file; others with the same end are not."""
+    journal = opened(tmp_path / "0")
+    with failing(reopened=False), pytest.raises(JournalFullError):
+        journal.append_messages([Entry("t", b"1"), Entry("t", b"2")], longest=1)
+    journal.append_messages([Entry("t", payload) for payload in again], longest=1)
+    assert payloads(read(tmp_path / "0")) == there
+    assert (journal.offset, journal.total) == (len(there), len(there))
 
 
 def test_journal_that_flows_do_not_read_is_full_at_its_size(opened, tmp_path, monkeypatch):
