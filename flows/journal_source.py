@@ -28,8 +28,8 @@ from gateway.journal.urgent import UrgentReader
 
 _ROWS = 32
 """Journal rows a batch at most."""
-_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 128
-"""Messages from which on a batch holds no further row: a snapshot, a stop, and what is urgent wait for the batch under way. Each batch is a
+_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 64
+"""Messages that a batch of several rows holds at most: a snapshot, a stop, and what is urgent wait for the batch under way. Each batch is a
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
@@ -123,7 +123,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         rows: list[Row] = []
         messages, most_messages = 0, _MESSAGES_IF_URGENT if self._urgent.expected() else _MESSAGES
         most = self._attempts.most(self._waiting[0].offset - 1, _ROWS) if self._waiting else 0
-        while self._waiting and len(rows) < most and messages < most_messages:
+        while self._waiting and len(rows) < most and (not rows or messages + self._waiting[0].count <= most_messages):
             rows.append(self._waiting.popleft())
             messages += rows[-1].count
             if rows[-1].offset in self._notes.places:

@@ -17,10 +17,10 @@ def killed(rig: Rig) -> None:
     kills = round(rig.length(100, 3))
     sluice = rig.sluice()
     sluice.start()
-    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 3.0, 2.5))
+    rig.publish(rate=rig.length(2000, 1000), seconds=rig.length(kills * 2.8, 2.5))
     starts = []
     for number in range(kills):
-        rig.pause(rig.random.uniform(0.05, rig.length(2.0, 0.6)))
+        rig.pause(rig.random.uniform(0.05, rig.length(1.5, 0.6)))
         victim = ("gateway", "flows", "everything")[number % 3]
         began = monotonic()
         if victim == "everything":

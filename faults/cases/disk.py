@@ -30,14 +30,14 @@ def full(rig: Rig) -> None:
     sluice.start()
 
 
-@fault("F10", "power lost", scaled="30 cuts at random, ext4 shut down without its log")
+@fault("F10", "power lost", scaled="30 cuts at random, 500 messages/s, ext4 shut down without its log")
 def power_lost(rig: Rig) -> None:
     """Everything that was not synced is gone with the power: of files, of folders, of SQLite's logs."""
     volume = _volume(rig, 512)
     sluice = rig.sluice(data=volume.path / "data")
     sluice.start()
     cuts = round(rig.length(30, 2))
-    rig.publish(rate=rig.length(1000, 600), seconds=rig.length(cuts * 4.5, 2.5))
+    rig.publish(rate=rig.length(500, 600), seconds=rig.length(cuts * 4.5, 2.5))
     starts = []
     for _ in range(cuts):
         rig.pause(rig.random.uniform(0.1, rig.length(2.0, 0.8)))
