@@ -37,7 +37,9 @@ class Watch:
         self._folder = Folder(config)
         self._good = LastGood(data)
         self._state_file = data / CONFIG_STATE
-        self._state: dict[str, Any] = {"version": read_state(self._state_file).get("version", 0)}
+        before = read_state(self._state_file)
+        self._state: dict[str, Any] = {"version": before.get("version", 0)}
+        self._ran = before.get("read"), before.get("flows")
         self._switching = switching
         self._taken = threading.Event()
         self._read: Contents = {}
@@ -70,7 +72,9 @@ class Watch:
             self._runs, changes = self._next
             self._next = None
             flows = [{"name": flow.name, "file": flow.file, "fingerprint": flow.fingerprint} for flow in self._runs.flows]
-            self._state |= {"loaded": time_ns(), "version": self._state["version"] + 1, "flows": flows, "changes": changes.document()}
+            again, self._ran = self._ran == (self._state["read"], flows), (None, None)  # by a process that was started again
+            version = self._state["version"] + (not again)
+            self._state |= {"loaded": time_ns(), "version": version, "flows": flows, "changes": changes.document()}
             self._save()
             if changes:
                 log.info(TAKEN, version=self._state["version"], **changes.words())
