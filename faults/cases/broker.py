@@ -187,6 +187,7 @@ def retained(rig: Rig) -> None:
         broker.stop()
         broker.start()
         rig.wait(sluice.connected, "the link is up again", 30)
+        rig.pause(rig.length(2.5, 0.1))  # what is cut within two seconds, again and again, waits longer each time
     rig.wait(lambda: rig.status()["ledger"]["pending"] == 0, "all are read", 60)
     status = rig.status()
     rig.must(
