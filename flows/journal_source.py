@@ -24,12 +24,12 @@ from gateway.journal.bell import Bell
 from gateway.journal.reader import JournalReader, row_at
 from gateway.journal.retention import write_durable
 from gateway.journal.row import Row
-from gateway.journal.urgent import UrgentReader
+from gateway.journal.urgent import LONGEST_ROW, UrgentReader
 
 _ROWS = 32
 """Journal rows a batch at most."""
-_MESSAGES, _MESSAGES_IF_URGENT = 4_096, 64
-"""Messages that a batch of several rows holds at most: a snapshot, a stop, and what is urgent wait for the batch under way. Each batch is a
+_MESSAGES = 4_096
+"""Messages that a batch of several rows holds at most: a snapshot and a stop wait for the batch under way. Each batch is a
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
@@ -121,7 +121,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not self._waiting:
             self._waiting += self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
         rows: list[Row] = []
-        messages, most_messages = 0, _MESSAGES_IF_URGENT if self._urgent.expected() else _MESSAGES
+        messages, most_messages = 0, LONGEST_ROW if self._urgent.expected() else _MESSAGES
         most = self._attempts.most(self._waiting[0].offset - 1, _ROWS) if self._waiting else 0
         while self._waiting and len(rows) < most and (not rows or messages + self._waiting[0].count <= most_messages):
             rows.append(self._waiting.popleft())

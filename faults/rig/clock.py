@@ -7,24 +7,17 @@ fails with EINVAL unless the monotonic clock is moved as well, which no step of 
 from __future__ import annotations
 
 import mmap
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 
-from faults.fault import SkipError
+from faults.rig.compiled import compiled
 
 
 class Clock:
     """A clock that begins right; `environment` gives it to a process and its children."""
 
     def __init__(self, folder: Path) -> None:
-        compiler = shutil.which("cc") or shutil.which("gcc")
-        if compiler is None:
-            raise SkipError("no C compiler is installed (apt install gcc libc6-dev)")
-        library, file = folder / "clock.so", folder / "clock"
-        words = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(Path(__file__).with_name("clock.c")), "-ldl"]
-        subprocess.run(words, check=True, capture_output=True, timeout=60)
+        library, file = compiled(Path(__file__).with_name("clock.c"), folder), folder / "clock"
         file.write_bytes(struct.pack("=q", 0))
         with file.open("r+b") as opened:
             self._ahead = mmap.mmap(opened.fileno(), 8)

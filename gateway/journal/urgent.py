@@ -11,6 +11,8 @@ from struct import Struct
 from gateway.disk import replace
 from gateway.journal.retention import read_durable
 
+LONGEST_ROW = 64
+"""Messages in a row, and in a batch of the flows, at most where something may be urgent: it waits for the one under way."""
 _FILE = "urgent"
 _OFFSET = Struct("<q")
 _LONGEST = 2**20

@@ -10,6 +10,7 @@ from devices.topics import matches
 from gateway.journal.journal import Journal, JournalFullError
 from gateway.journal.redelivery import Redelivery
 from gateway.journal.row import Entry, Flag
+from gateway.journal.urgent import LONGEST_ROW
 from gateway.link.overload import Overload
 from gateway.link.quota import Quota
 from gateway.link.shedding import Shedding
@@ -34,8 +35,7 @@ class Intake:
 
     Guarantee: a QoS 1 message may be acknowledged once the row that holds it, or counts it as shed, is durable. While the journal is full,
     messages of QoS 1 are held, at most 2,048 of them and 16 MB, and `full` says when no more may be read. Live messages of topics that
-    `urgent` matches get rows of their own, and are shed by `limits.rate` alone; all rows are a sixteenth as long then, since flows read whole rows
-    and what is urgent waits for the one under way.
+    `urgent` matches get rows of their own, and are shed by `limits.rate` alone; all rows are of `LONGEST_ROW` at most then.
     What is held when a connection ends is dropped here, since the broker sends it again.
     """
 
@@ -47,7 +47,7 @@ class Intake:
         self._overload = overload
         self._redelivery = Redelivery.from_journal(journal.directory, journal.session)
         self.shedding = Shedding(journal)
-        self._longest = BATCH // 16 if urgent else BATCH
+        self._longest = LONGEST_ROW if urgent else BATCH
         self._urgent_topic = lru_cache(_TOPICS)(lambda topic: any(matches(one, topic) for one in urgent)) if urgent else None
         self._urgent: list[Entry] = []
         self._batch: list[Entry] = []

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from faults.fault import SkipError
+from faults.rig.compiled import compiled
 from gateway.journal.salvage import mend
 from gateway.journal.segment import segments
 
@@ -33,7 +35,7 @@ said = [Entry(f"t{number}", b"%060d" % number, 100 + number) for number in range
 try:
     journal.append_messages(said, longest=128)
     told = "written"
-except JournalFullError as error:
+except JournalFullError:
     told = "failed"
 flag.unlink()
 journal.append_tick()
@@ -45,12 +47,10 @@ input()
 @pytest.fixture
 def writer(tmp_path):
     """Start a writer whose fsync can be made to fail, at the point before it does."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("no C compiler is installed (apt install gcc libc6-dev)")
-    library = tmp_path / "failing_sync.so"
-    source = Path(__file__).with_name("failing_sync.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True, timeout=60)
+    try:
+        library = compiled(Path(__file__).with_name("failing_sync.c"), tmp_path)
+    except SkipError as why:
+        pytest.skip(str(why))
     flag = tmp_path / "fail"
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path / "0"), str(flag)],

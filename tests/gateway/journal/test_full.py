@@ -71,7 +71,7 @@ def test_rows_of_one_call_are_all_there_or_none(small_disk, opened, read):
     """Where the disk takes the first row of a commit and not the last, it takes none, and the next call begins at the same place."""
     journal = opened(small_disk / "0")
     ballast = small_disk / "ballast"
-    ballast.write_bytes(bytes(3_600 * KB - 100 * KB))
+    ballast.write_bytes(bytes(3_500 * KB))
     large = [Entry("t", os.urandom(60_000)) for _ in range(12)]
     journal.append_messages(large[:1], longest=1)
     with pytest.raises(JournalFullError):
@@ -143,7 +143,7 @@ def test_failing_disk_takes_nothing_and_loses_nothing(short_files, opened, read,
 
 @pytest.fixture
 def failing(monkeypatch):
-    """Have every commit be told to have failed though it is written, and the file not be opened again, as long as it is used as a context."""
+    """Have commits be told to have failed though they are written, in a context; unless `reopened`, the file cannot be opened again there."""
 
     def fails_after(segment, *rows):
         append(segment, *rows)
