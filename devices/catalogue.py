@@ -37,7 +37,7 @@ from devices.conventions.things_stack import ThingsStack
 from devices.conventions.victron import Victron
 from devices.conventions.zigbee2mqtt import Zigbee2Mqtt
 from devices.conventions.zwave_js import ZwaveJs
-from devices.form import Form, Given
+from devices.form import Form, Given, Report
 from devices.kinds import Kinds
 from devices.news import News
 from devices.payloads import Body
@@ -131,17 +131,19 @@ class Catalogue:
         self._ranks = {name: len(CONVENTIONS) - place for place, name in enumerate(self.conventions)}
         self._routes: dict[str, _Route] = {}
         self._columns = 0
-        self.form: Form | None = None
-        """The form by which the last message was read, if it was read by one."""
 
     def readings(self, message: Message) -> Outcome:
-        """Return what a message says. Never raises: what cannot be used is a dead letter with its reason.
+        """Return what a message says, as `read` does, reading by reading."""
+        outcome = self.read(message)
+        return outcome.readings() if isinstance(outcome, Report) else outcome
+
+    def read(self, message: Message) -> Report | Outcome:
+        """Return what a message says: a report where its like has been read before. Never raises: what cannot be used is a dead letter.
 
         What came up besides is in `news` until the next message. Values that would change the type of their series are left out, and are in
         `news.refused`; a message of which nothing else is left is a dead letter.
         """
         self.news.forget()
-        self.form = None
         route = self._routes.get(message.topic) or self._route(message.topic)
         if route.answer is not None:
             return route.answer
@@ -157,15 +159,12 @@ class Catalogue:
         except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
             return DeadLetter(f"bug in decoding topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400], _device(route))
 
-    def _by_form(self, message: Message, route: _Route, body: Body) -> list[Reading] | None:
+    def _by_form(self, message: Message, route: _Route, body: Body) -> Report | None:
         """Return what an object says whose like has been read on this topic; None where a convention must look at it."""
         if not route.forms or message.retained or not isinstance(body, dict):
             return None
         form = route.forms.get(tuple(body))
-        readings = form.read(message, body) if form else None
-        if readings:
-            self.form = form
-        return readings
+        return form.read(message, body) if form else None
 
     def _read(self, message: Message, route: _Route, convention: Convention, place: Place, body: Body) -> Outcome:
         if place.ignored:
@@ -233,7 +232,6 @@ class Catalogue:
     def of_their_kind(self, readings: list[Reading]) -> list[Reading] | DeadLetter:
         """Return readings that no convention made, as far as they are of their series' kind; the others are in `news.refused`."""
         self.news.forget()
-        self.form = None
         return self._kinds.keep(readings, self.news)
 
     def _count(self, readings: list[Reading], received: int) -> None:

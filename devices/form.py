@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import msgspec
 
 from devices.convention import GREATEST_INTEGER, LEAST_INTEGER, Convention, Layout, Said, Slot, UnusableError
 from devices.kinds import KINDS
@@ -14,34 +17,103 @@ Given = tuple[Said, Reading]
 """What was said, and the reading that it gave."""
 
 
-class _Column(NamedTuple):
-    """`kind` is that of the value as it is said (float for both kinds of number), `becomes` that of the reading."""
+class Column(NamedTuple):
+    """What one value of a form is called. `kind` is that of the value as it is said (float for both kinds of number), `becomes` that of the reading."""
 
-    slot: Slot
+    metric: str
+    channel: str
+    key: str
+    unit: str | None
+    raw_unit: str | None
     kind: type
     becomes: str
+
+
+class Report(msgspec.Struct, frozen=True, gc=False):
+    """What a message says that was read by a form: one value for each of its columns, of one device and one time.
+
+    `values` are the vocabulary's, `said` as the device said them; `ts` and `received` are epoch ns.
+    """
+
+    form: Form
+    values: Sequence[Value]
+    said: Sequence[Value]
+    ts: int
+    received: int
+    time_source: TimeSource
+
+    def reading(self, place: int) -> Reading:
+        """Give one of the values as a reading."""
+        form, (metric, channel, key, unit, raw_unit, _, _) = self.form, self.form.columns[place]
+        return Reading(
+            device=form.device,
+            metric=metric,
+            channel=channel,
+            key=key,
+            value=self.values[place],
+            unit=unit,
+            raw_value=self.said[place],
+            raw_unit=raw_unit,
+            ts=self.ts,
+            received=self.received,
+            time_source=self.time_source,
+            convention=form.convention,
+            labels=form.labels,
+        )
+
+    def readings(self) -> list[Reading]:
+        """Give all values as readings."""
+        return [self.reading(place) for place in range(len(self.values))]
 
 
 class Form:
     """Reads an object as another with the same keys was read. What it gives is what the convention would give, or nothing.
 
-    `followed` is for whoever drives the catalogue: what it knows of the series of the readings, in their order.
+    `followed` is for whoever drives the catalogue: what it knows of the series of the columns, in their order.
     """
 
-    __slots__ = ("_columns", "_convention", "_device", "_labels", "_layout", "_learned", "_said", "followed")
+    __slots__ = (
+        "_convention",
+        "_converted",
+        "_kinds",
+        "_layout",
+        "_learned",
+        "_said",
+        "_time",
+        "columns",
+        "convention",
+        "device",
+        "followed",
+        "labels",
+    )
 
     def __init__(
-        self, convention: Convention, layout: Layout, said: str, columns: Sequence[_Column | None], learned: Sequence[dict[str, Any]]
+        self,
+        convention: Convention,
+        layout: Layout,
+        body: dict[str, Any],
+        given: Sequence[tuple[Slot, Said, Reading]],
+        learned: Sequence[dict[str, Any]],
     ) -> None:
+        said = given[0][1].device
         known = convention.profiles.of(said, convention.name)
+        self.device = known.name or said
+        self.convention = convention.name
+        self.labels: Mapping[str, str] = known.labels
+        self.columns = tuple(_column(slot, one.value, reading) for slot, one, reading in given)
+        self.followed: Any = None
         self._convention = convention
         self._layout = layout
         self._said = said
-        self._device = known.name or said
-        self._labels = known.labels
-        self._columns = columns
-        self._learned = tuple((table, table.get(self._device)) for table in learned)
-        self.followed: Any = None
+        self._time = [*body].index(layout.time) if layout.time is not None else -1
+        self._kinds = [one.value.__class__ for _, one, _ in given]
+        self._converted = tuple((place, slot) for place, (slot, _, _) in enumerate(given) if not slot.plain)
+        self._learned = tuple((table, table.get(self.device)) for table in learned)
+
+    @property
+    def converts(self) -> bool:
+        """Whether a value may differ from what was said."""
+        return bool(self._converted)
 
     @classmethod
     def of(
@@ -58,69 +130,71 @@ class Form:
         """
         if len(given) != len(body) - (layout.time is not None):
             return None
-        device = given[0][0].device
-        slots = convention.profiles.of(device, convention.name).slots
-        columns: list[_Column | None] = []
-        values = iter(given)
-        for key, value in body.items():
-            if key == layout.time:
-                columns.append(None)
-                continue
-            one, reading = next(values)
-            slot = slots.get((one.path, one.unit, value.__class__))
+        slots = convention.profiles.of(given[0][0].device, convention.name).slots
+        columns: list[tuple[Slot, Said, Reading]] = []
+        for key, (one, reading) in zip((key for key in body if key != layout.time), given, strict=True):
+            slot = slots.get((one.path, one.unit, body[key].__class__))
             if slot is None or one.path[-1] != key or (reading.metric, reading.channel) != (slot.metric, slot.channel):
                 return None
-            columns.append(_Column(slot, float if value.__class__ is int else value.__class__, KINDS[reading.value.__class__]))
-        return cls(convention, layout, device, tuple(columns), learned)
+            columns.append((slot, one, reading))
+        return cls(convention, layout, body, columns, learned)
 
-    def read(self, message: Message, body: dict[str, Any]) -> list[Reading] | None:
+    def read(self, message: Message, body: dict[str, Any]) -> Report | None:
         """Read a message; None where the convention must look at it."""
-        device, convention = self._device, self._convention
+        device, convention = self.device, self._convention
         for table, known in self._learned:
             if table.get(device) is not known:
                 return None
         received = message.received
         ts: int = received
         source: TimeSource = "received" if received >= RELEASED else "received-unsynchronised"
-        if self._layout.time is not None:
-            stamp = parse(body[self._layout.time], least=self._layout.least)
+        said: list[Any] = [*body.values()]
+        if self._time >= 0:
+            stamp = parse(said.pop(self._time), least=self._layout.least)
             if stamp is None:
                 return None
             ts, source = convention.when(stamp, message, self._said)
-        try:
-            return self._readings(body, ts, received, source)
-        except UnusableError:
-            return None  # it will say so in its own words
+        kinds = [*map(_CLASS, said)]
+        if (kinds != self._kinds and not self._of_their_kind(said)) or (int in kinds and not _fit(said)):
+            return None
+        if not self._converted:
+            return Report(self, said, said, ts, received, source)
+        values = self._understood(said)
+        return Report(self, values, said, ts, received, source) if values else None
 
-    def _readings(self, body: dict[str, Any], ts: int, received: int, source: TimeSource) -> list[Reading] | None:
-        readings: list[Reading] = []
-        device, name, labels = self._device, self._convention.name, self._labels
-        for said, column in zip(cast("Iterable[Value]", body.values()), self._columns, strict=True):
-            if column is None:
-                continue
-            slot, kind, becomes = column
-            value, unit, raw_unit = said, slot.unit, slot.raw_unit
-            if said.__class__ is not kind and not (said.__class__ is int and kind is float and LEAST_INTEGER <= said <= GREATEST_INTEGER):
+    def _of_their_kind(self, said: Sequence[Any]) -> bool:
+        """Tell whether values are of the kinds that their columns have, though a number may be whole or not."""
+        return all(
+            value.__class__ is column.kind or (column.kind is float and value.__class__ is int)
+            for value, column in zip(said, self.columns, strict=True)
+        )
+
+    def _understood(self, said: Sequence[Value]) -> list[Value] | None:
+        values = [*said]
+        for place, slot in self._converted:
+            column = self.columns[place]
+            try:
+                metric, value, unit, raw_unit = self._convention.understood(slot, said[place])
+            except UnusableError:
+                return None  # it will say so in its own words
+            if (
+                (metric, unit, raw_unit) != (column.metric, column.unit, column.raw_unit)
+                or value == ""
+                or KINDS[value.__class__] != column.becomes
+            ):
                 return None
-            if not slot.plain:
-                metric, value, unit, raw_unit = self._convention.understood(slot, said)
-                if metric != slot.metric or value == "" or KINDS[value.__class__] != becomes:
-                    return None
-            readings.append(
-                Reading(
-                    device=device,
-                    metric=slot.metric,
-                    channel=slot.channel,
-                    key=slot.key,
-                    value=value,
-                    unit=unit,
-                    raw_value=said,
-                    raw_unit=raw_unit,
-                    ts=ts,
-                    received=received,
-                    time_source=source,
-                    convention=name,
-                    labels=labels,
-                )
-            )
-        return readings
+            values[place] = value
+        return values
+
+
+_CLASS = attrgetter("__class__")
+
+
+def _fit(said: Sequence[Any]) -> bool:
+    """Tell whether all integers are those that every dialect may say."""
+    return all(LEAST_INTEGER <= value <= GREATEST_INTEGER for value in said if value.__class__ is int)
+
+
+def _column(slot: Slot, value: Value, reading: Reading) -> Column:
+    kind = float if value.__class__ is int else value.__class__
+    return Column(slot.metric, slot.channel, slot.key, reading.unit, reading.raw_unit, kind, KINDS[reading.value.__class__])

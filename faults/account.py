@@ -17,6 +17,7 @@ from faults.rig.history import History
 from faults.rig.publishers import Sent
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
+from gateway.store import batches
 
 Key = tuple[str, int]
 """A message: its device and its sequence number."""
@@ -106,11 +107,15 @@ def opened(store: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
+def values(db: sqlite3.Connection, which: str = "true") -> Iterator[tuple[str, Any]]:
+    """Give device and value (as it is stored) of each reading of the series that this condition names."""
+    devices = dict(db.execute(f"SELECT id, device FROM series WHERE {which}"))
+    yield from ((devices[row[1]], row[3]) for row in batches.after(db, -1) if row[1] in devices)
+
+
 def _stored(store: Path) -> Counter[Key]:
-    query = """SELECT series.device, readings.value, count(*) FROM readings JOIN series ON series.id = readings.series
-      WHERE series.metric = 'seq' AND series.convention = 'plain_json' GROUP BY 1, 2"""
     with opened(store) as db:
-        return Counter({(device, int(value)): count for device, value, count in db.execute(query)})
+        return Counter((device, int(value)) for device, value in values(db, "metric = 'seq' AND convention = 'plain_json'"))
 
 
 def _rejected(store: Path) -> Counter[Key]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from devices.reading import Reading
@@ -60,7 +60,8 @@ class FlowShard:
         trigger = flow.trigger
         self._silence = bool(trigger and trigger.silence)
         self._timed = bool(trigger and not flow.windows and trigger.waits)
-        self._waits = bool(flow.windows) or self._silence or self._timed
+        self._passes = self._silence or self._timed
+        self._labelled = "labels" in flow.uses
         for key, state in groups.items():
             if flow.trigger and not state.trigger:  # the trigger came with a change of the flow
                 state.trigger = flow.trigger.new()
@@ -75,34 +76,34 @@ class FlowShard:
         state = self.groups.get(key) or self._state(key, group)
         episode = state.trigger[:] if is_open(state) else None
         try:
-            effects = list(self._take(key, state, reading, row))
+            effects = self._take(key, state, reading, row)
         except Exception as error:  # noqa: BLE001  (one flow's bug must not stop the others)
             self.count(reading.device, FAILED)
             return self._fail(key, state, episode, error, row, device=reading.device)
         self.failures = 0
         return effects
 
-    def _take(self, key: str, state: GroupState, reading: Reading, row: Slice) -> Iterator[Effect]:
+    def _take(self, key: str, state: GroupState, reading: Reading, row: Slice) -> list[Effect]:
         """Close what the reading's time closes, then put it into its window, or decide at once where there are no windows.
 
         Reading by reading, so that nothing hangs on how many came in one row.
         """
-        flow = self.flow
-        if "labels" in flow.uses:
+        if self._labelled:
             state.labels = dict(reading.labels)
-        if self._silence:
-            yield from self._hear(state, reading, row)
+        effects = [*self._hear(state, reading, row)] if self._silence else []
         evidence = reading.received if row.live else min(reading.ts, reading.received)
         if row.since and reading.time_source.startswith("received"):  # it waited in the broker, and nothing says for how long
             evidence = min(evidence, row.since)
-        place = (
-            yield from self._take_windowed(state, reading, evidence, row)
-            if flow.windows
-            else self._take_alone(state, reading, evidence, row)
-        )
-        if self._waits:
+        if self.flow.windows:
+            place = self._take_windowed(state, reading, evidence, row, effects)
+        else:
+            place = self._take_alone(state, reading, evidence, row, effects)
+        if self._passes or (self.flow.windows and self.flow.windows.pending(state.window)):
             self._touched[key] = None
+        elif self.flow.windows:
+            self._note_due(key, state)
         self.count(reading.device, place)
+        return effects
 
     def look(self, looked: Looked, reading: Reading) -> None:
         """Remember a value that the flow looks up: the newest by event time."""
@@ -120,17 +121,17 @@ class FlowShard:
             self.groups[key] = state
         return state
 
-    def _take_windowed(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
+    def _take_windowed(self, state: GroupState, reading: Reading, evidence: int, row: Slice, effects: list[Effect]) -> Place:
         windows = self.flow.windows
         assert windows is not None
         if windows.see(state.window, reading.ts, reading.received + row.ahead, row.clock):
-            yield from self._close(state, row)
+            effects += self._close(state, row)
         place = windows.add(state.window, reading.metric, reading.value, ts=reading.ts, evidence=evidence)
         if windows.ready(state.window):
-            yield from self._close(state, row)
+            effects += self._close(state, row)
         return place
 
-    def _take_alone(self, state: GroupState, reading: Reading, evidence: int, row: Slice) -> Generator[Effect, None, Place]:
+    def _take_alone(self, state: GroupState, reading: Reading, evidence: int, row: Slice, effects: list[Effect]) -> Place:
         window, said = state.window, min(reading.ts, reading.received + row.ahead)
         passed = window[BASE] + row.clock - window[BASE_CLOCK]
         if row.live and window[BASE]:
@@ -139,11 +140,11 @@ class FlowShard:
         if said > passed:
             window[BASE], window[BASE_CLOCK] = said, row.clock
         if self._timed:
-            yield from self._pass_time(state, row)
+            effects += self._pass_time(state, row)
         if reading.ts < window[DECIDED]:
             return LATE
         window[DECIDED] = reading.ts
-        yield from self._decide_reading(state, reading, evidence, row.at)
+        effects += self._decide_reading(state, reading, evidence, row.at)
         return WINDOWED
 
     def count(self, device: str, place: Place) -> None:

@@ -19,6 +19,7 @@ from flows.pace import Pace
 from flows.poison import Poison
 from flows.row_order import RowPart
 from flows.slice import Slice
+from gateway.garbage import Garbage
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.journal.reader import JournalReader, row_at
@@ -81,8 +82,11 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._again = max(self._notes.last + 1, attempts.written())
         self._attempts = attempts
         self._heartbeat = heartbeat
+        self._garbage = Garbage()
         self._more = False
         """Whether rows wait in front of an urgent one."""
+        self._dry = self._listening = False
+        """Whether the last look at the journal found all that was there, and whether the bell rings for what has come since."""
         self._silent = 0
         self._durable: int | None = None
         self._flushed = False
@@ -92,6 +96,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         """Read further rows; wait for the bell where there are none."""
         if self._heartbeat:
             self._heartbeat.beat()
+        self._garbage.step()
         if self._durable is not None:  # called again after a snapshot: that snapshot is durable now
             write_durable(self._directory, self._durable)
             self._notes.durable(self._durable)
@@ -105,11 +110,16 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return self._turn_for_the_sink()
         if items := self._noted_row() or self._urgent_row():
             return items
-        behind, rows = self._pace.behind, self._read()
-        if not rows and (behind or (self._pace.owes and not self._bell.wait(_MOMENT))):
-            return self._turn_for_the_sink()
-        if not rows and (self._pace.owes or self._bell.wait(_WAIT)):
-            rows = self._read()
+        behind = self._pace.behind
+        rows = [] if self._listening and self._dry else self._read()
+        if not rows:
+            if behind:
+                return self._turn_for_the_sink()
+            self._listening = self._bell.wait(_MOMENT if self._pace.owes else _WAIT)
+            if self._listening:
+                rows = self._read()
+            elif self._pace.owes:
+                return self._turn_for_the_sink()
         return self._items(rows)
 
     def _turn_for_the_sink(self) -> list[Item]:
@@ -119,7 +129,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _read(self) -> list[Row]:
         """Read rows ahead, and give the first of them."""
         if not self._waiting:
-            self._waiting += self._reader.read(self._attempts.most(self._reader.offset, _ROWS))
+            wanted = self._attempts.most(self._reader.offset, _ROWS)
+            self._waiting += self._reader.read(wanted)
+            self._dry = len(self._waiting) < wanted and not self._reader.between
         rows: list[Row] = []
         messages, most_messages = 0, LONGEST_ROW if self._urgent.expected() else _MESSAGES
         most = self._attempts.most(self._waiting[0].offset - 1, _ROWS) if self._waiting else 0

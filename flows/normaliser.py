@@ -11,6 +11,7 @@ import msgspec
 
 from devices.catalogue import Catalogue
 from devices.convention import MOST_READINGS
+from devices.form import Report
 from devices.profile import Profile
 from devices.reading import DeadLetter, Held, Ignored, Message, Outcome, Reading, Refused
 from devices.topics import matches, specificity
@@ -34,7 +35,7 @@ from flows.row_order import RowPart
 from flows.slice import Looked, Slice
 from flows.step import Shards, Step
 from flows.tally import Tally
-from flows.track import Track
+from flows.track import Bundle, Track
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
 from gateway.store.effects import (
@@ -46,6 +47,8 @@ from gateway.store.effects import (
     LetterTried,
     Progressed,
     ReadingKept,
+    ReportKept,
+    spelled_out,
 )
 
 Item = tuple[str, Slice | RowPart]
@@ -56,6 +59,8 @@ _RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Fl
 """As plain numbers: an IntFlag takes longer to look at than a message to count."""
 _NEW: list[Seen] = ["new"]
 _HOUR = 3600 * _SECOND
+_AT_ONCE, _FLUSH_EVERY = 200, 10
+"""Counters by device and stage that are given every second; where more have moved, all are given after so many seconds, or when it is quiet."""
 _VERSION = 3
 
 
@@ -110,6 +115,7 @@ class Normaliser:
         self._early = Early(state.get("early", ()))
         self._clock = JournalClock(state.get("clock"))
         self._second: int = state.get("second", -1)
+        self._flushed: int = state.get("flushed", -_FLUSH_EVERY)
         self._tally = Tally(state.get("tally"))
         self._waiting = Waiting(state.get("waiting"))
         self._asks = Asks(state.get("asked"))
@@ -133,16 +139,17 @@ class Normaliser:
         step = Step(row)
         tick = clock // _SECOND != self._second
         self._second = clock // _SECOND
+        flush = tick and self._flushes(row)
         gone = self._forget(step) if tick else ()
         self._take_in_turn(step)
         self._messages = max(self._messages, row.total)
         self._give_up(step)
         self._take_released(step)
-        if tick:
-            step.effects.extend(self._tally.moved())
         ticking = _ticking(before, clock)
         # What the source has counted is held against what the shards have: both give it with one row.
-        shards: Sequence[int] = range(SHARDS) if tick else sorted(ticking | step.shards.keys())
+        shards: Sequence[int] = range(SHARDS) if flush or gone else sorted(ticking | step.shards.keys())
+        if flush:
+            step.effects.extend(self._tally.moved())
         yield STORE, RowPart(row.offset, [*step.effects, *self._progress(row.received)], shards=shards)
         # What is decided from a replay, or from a derived reading, grows stale from its event time, as out of a backlog.
         live = row.live and row.kind not in {Kind.REPLAYS, Kind.DERIVED}
@@ -157,7 +164,7 @@ class Normaliser:
                     clock,
                     live,
                     number in ticking,
-                    flush=tick,
+                    flush=flush,
                     items=items,
                     late=late,
                     offset=row.offset,
@@ -166,6 +173,13 @@ class Normaliser:
                     ahead=ahead,
                 ),
             )
+
+    def _flushes(self, row: Row) -> bool:
+        """Tell whether the first row of a second takes the counters along: of many devices, which take as long as their messages, not each does."""
+        if row.kind != Kind.TICK and self._tally.moving > _AT_ONCE and 0 <= self._second - self._flushed < _FLUSH_EVERY:
+            return False
+        self._flushed = self._second
+        return True
 
     def is_early(self, offset: int) -> bool:
         """Tell whether a row was taken early, and its turn is still to come."""
@@ -187,7 +201,7 @@ class Normaliser:
         self._messages, self._tally, counted = messages, tally, self._tally
         selected, rest = counted.split("select")
         self._tally.add(selected)
-        self._early.hold(Taken(row.offset, row.count, step.effects, rest, row.size))
+        self._early.hold(Taken(row.offset, row.count, spelled_out(step.effects), rest, row.size))
         shards = sorted(step.shards)
         place = -row.offset  # apart from the parts of the row in its turn
         yield STORE, RowPart(place, [], shards=shards)
@@ -286,7 +300,7 @@ class Normaliser:
             return
         before = len(step.effects)
         outcome = self._take_entry(step, replay.entry, replay.received, replay.keys)
-        readings = sum(isinstance(effect, ReadingKept) for effect in step.effects[before:])
+        readings = sum(isinstance(effect, ReadingKept) for effect in spelled_out(step.effects[before:]))
         dead = next((effect for effect in step.effects[before:] if isinstance(effect, DeadLettered)), None)
         if dead is not None and not readings:
             step.effects.remove(dead)  # the letter itself stands for it
@@ -311,7 +325,7 @@ class Normaliser:
         several = len(self._retained) > 1
         return several and bool(entry.flags & _RETAINED) and self._copies.has(row.connection, entry.topic, entry.payload)
 
-    def _take_entry(self, step: Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Outcome:
+    def _take_entry(self, step: Step, entry: Entry, received: int, keys: Sequence[str] = ()) -> Report | Outcome:
         """Take a message as it was received then (epoch ns); with `keys`, only those of its values."""
         if entry.flags & _REPEATED:
             self._tally.outcome("", "duplicates")
@@ -331,7 +345,7 @@ class Normaliser:
     def _policy(self, topic: str) -> str:
         return next((policy for pattern, policy in self._retained if matches(pattern, topic)), "state")
 
-    def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Outcome:
+    def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Report | Outcome:
         """Read a message, and count it by what came of it."""
         outcome, tracks = self._understand(step, message, lambda: self._said(message, keys))
         if isinstance(outcome, Ignored):
@@ -341,6 +355,8 @@ class Normaliser:
         elif isinstance(outcome, Held):
             self._tally.total("held", 1)
             self._waiting.hold(message, outcome, now=self._clock.now)
+        elif isinstance(outcome, Report):
+            self._take_report(step, outcome)
         else:
             self._take_readings(step, outcome, tracks)
             if self._catalogue.news.refused:
@@ -348,17 +364,15 @@ class Normaliser:
         self._take_news(step, message.received)
         return outcome
 
-    def _said(self, message: Message, keys: Sequence[str]) -> Outcome:
-        outcome = self._catalogue.readings(message)
+    def _said(self, message: Message, keys: Sequence[str]) -> Report | Outcome:
         if not keys:
-            return outcome
-        self._catalogue.form = None  # which is that of all the values
-        return only(keys, outcome, self._catalogue.news.refused)
+            return self._catalogue.read(message)
+        return only(keys, self._catalogue.readings(message), self._catalogue.news.refused)
 
-    def _understand(self, step: Step, message: Message, read: Callable[[], Outcome]) -> tuple[Outcome, list[Track]]:
+    def _understand(self, step: Step, message: Message, read: Callable[[], Report | Outcome]) -> tuple[Report | Outcome, list[Track]]:
         """Decide what becomes of a message before anything is done about it, so that a bug costs that message and nothing else.
 
-        With readings, gives the series of each.
+        With readings, gives the series of each; those of a report are known to its form.
         """
         if step.poisoned:
             self._catalogue.news.forget()
@@ -366,6 +380,8 @@ class Normaliser:
         try:
             outcome = read()
             tracks: list[Track] = []
+            if isinstance(outcome, Report):
+                outcome, tracks = self._follow(outcome)
             if isinstance(outcome, list):
                 outcome, tracks = self._admit(outcome)
                 if isinstance(outcome, DeadLetter):  # there may be a million such names, which say nothing twice
@@ -384,13 +400,21 @@ class Normaliser:
             reason = f"where: {type(error).__name__}: {error}"[:400]
             yield Failed(effect_id("f", flow, "where", group_text(group), at // _HOUR), flow, group, "", reason, at)
 
+    def _follow(self, report: Report) -> tuple[Report | list[Reading], list[Track]]:
+        """Hear the series of a report; give its readings one by one where there is no room for all of them."""
+        bundle = report.form.followed
+        if bundle is None:
+            readings = report.readings()
+            tracks = [self._tracks.get((one.device, one.metric, one.channel)) or self._track(one) for one in readings]
+            if None in tracks:
+                return readings, []
+            bundle = report.form.followed = Bundle([track for track in tracks if track])
+        bundle.hear(self._second)
+        return report, []
+
     def _admit(self, readings: list[Reading]) -> tuple[list[Reading] | DeadLetter, list[Track]]:
         """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
-        second, form = self._second, self._catalogue.form
-        if form is not None and form.followed:
-            for track in form.followed:
-                track.heard = second
-            return readings, form.followed
+        second = self._second
         known, tracks, out = self._tracks, [], []
         for reading in readings:
             track = known.get((reading.device, reading.metric, reading.channel)) or self._track(reading)
@@ -401,8 +425,6 @@ class Normaliser:
                 tracks.append(track)
         if out:
             return self._left(readings, out), tracks
-        if form is not None:
-            form.followed = tracks
         return readings, tracks
 
     def _track(self, reading: Reading) -> Track | None:
@@ -474,16 +496,38 @@ class Normaliser:
         if news.born:
             self._waiting.release(news.born)
 
+    def _take_report(self, step: Step, report: Report) -> None:
+        """Take a message that is like others before: at full speed where all in it is new."""
+        bundle: Bundle = report.form.followed
+        seen = self._repeats.look_at(bundle.names, report)
+        if report.received != step.row.received or self.attention.close or seen.count("new") != len(seen):
+            self._take_seen(step, report.readings(), bundle.tracks, seen)
+            return
+        device, count = report.form.device, len(seen)
+        step.effects.append(ReportKept(step.places(count), report))
+        if device not in self._heard:
+            step.effects.append(self._heard.learn(report.reading(0)))
+        for place, routes in bundle.wanted:
+            self._route(report.reading(place), routes, step.shards, late=False)
+        counts = self._tally.counters(device)
+        counts["readings"] = counts.get("readings", 0) + count
+        if bundle.unselected:
+            counts["unselected"] = counts.get("unselected", 0) + bundle.unselected
+        self._tally.outcome(device, "normalised")
+
     def _take_readings(self, step: Step, readings: list[Reading], tracks: Sequence[Track]) -> None:
         look = self._repeats.look
         seen = (
             _NEW * len(readings) if readings[0].retained else [look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
         )
+        self._take_seen(step, readings, tracks, seen)
+
+    def _take_seen(self, step: Step, readings: list[Reading], tracks: Sequence[Track], seen: Sequence[Seen]) -> None:
         # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
         if seen.count("repeat") == len(seen):
             self._tally.outcome(readings[0].device, "duplicates")
             return
-        if self._catalogue.form or len({reading.device for reading in readings}) == 1:
+        if len({reading.device for reading in readings}) == 1:
             self._keep(step, readings, tracks, seen)
         else:
             starts = [place for place, one in enumerate(readings) if not place or one.device != readings[place - 1].device]
@@ -542,6 +586,7 @@ class Normaliser:
             "early": self._early.snapshot(),
             "clock": self._clock.snapshot(),
             "second": self._second,
+            "flushed": self._flushed,
             "tally": self._tally.snapshot(),
             "waiting": self._waiting.snapshot(),
             "asked": self._asks.snapshot(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 from zlib import crc32
 
-from devices.reading import Reading, TimeSource
+from devices.form import Report
+from devices.reading import Reading, TimeSource, Value
 from flows.repeats_log import Block, Mark, RepeatsLog
 
 REMEMBERED = 1024
@@ -70,10 +71,18 @@ class Repeats:
         >>> [repeats.look("d", at(*said)) for said in [(1, 20.0), (2, 20.0), (1, 20.0), (1, 20.5)]]
         ['new', 'new', 'repeat', 'new']
         """
-        if reading.time_source in _RECEIVED:
-            return "new"
+        return "new" if reading.time_source in _RECEIVED else self._look(name, reading.ts, reading.value)
+
+    def look_at(self, names: Sequence[str], report: Report) -> list[Seen]:
+        """Tell what each value of a report is, the names being those of their series, and remember the new ones."""
+        if report.time_source in _RECEIVED:
+            return ["new"] * len(names)
+        look, ts = self._look, report.ts
+        return [look(name, ts, value) for name, value in zip(names, report.values, strict=True)]
+
+    def _look(self, name: str, ts: int, said_value: Value) -> Seen:
         said = self._seen.get(name) or self._begin(name)
-        times, ts, value = said.times, reading.ts, crc32(repr(reading.value).encode())
+        times, value = said.times, crc32(repr(said_value).encode())
         if not times or ts > times[-1]:
             times.append(ts)
             said.values.append(value)

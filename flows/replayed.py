@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 
+from devices.form import Report
 from devices.reading import DeadLetter, Held, Ignored, Outcome, Reading, Refused
 from gateway.store.effects import DeadLettered
 
@@ -59,7 +60,7 @@ def only(names: Sequence[str], outcome: Outcome, refused: list[Refused]) -> Outc
     return DeadLetter(reason[:400], outcome[0].device)
 
 
-def became(outcome: Outcome, readings: int, rest: DeadLettered | None) -> str:
+def became(outcome: Report | Outcome, readings: int, rest: DeadLettered | None) -> str:
     """Say what a letter became that is dead no more; `rest` is a new letter with those of its values that still cannot be used."""
     match outcome:
         case Held() | Ignored():

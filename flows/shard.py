@@ -70,8 +70,9 @@ class Shard:
             self._flows[name].count(device, LATE)
         for flow in self._flows.values() if row.tick else touched.values():
             effects.extend(flow.finish_row(row))
-        if row.flush:
+        if row.tick or row.flush:
             effects.extend(self._open(row.shard))
+        if row.flush:
             effects.extend(self._counted_before(row.shard))
             for flow in self._flows.values():
                 effects.extend(flow.counted(f"shard-{row.shard}"))

@@ -86,6 +86,11 @@ class Tally:
         moved, self._moved_totals = sorted(self._moved_totals), set()
         return [Counted("total", "", "", term, self._totals[term]) for term in moved]
 
+    @property
+    def moving(self) -> int:
+        """How many devices, by stage, have counters that have moved since they were given."""
+        return len(self._moved)
+
     def moved(self) -> list[Counted]:
         """Give the counters of devices of which one has moved since the last call."""
         moved, self._moved = sorted(self._moved), set()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from gateway.events.event import rfc3339
 from gateway.screen import shown, time_text
-from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Counted, Effect, ReadingKept, WindowClosed
+from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Counted, Effect, ReadingKept, ReportKept, WindowClosed
 from gateway.store.outcomes import Published, group_text
 
 _WIDEST = 40
@@ -31,6 +31,8 @@ class Sums:
             match effect:
                 case ReadingKept():
                     counts["readings"] += 1
+                case ReportKept():
+                    counts["readings"] += len(effect.report.values)
                 case Counted() if effect.scope == flow and effect.term in _PLACES:
                     self._placed[effect.stage, effect.device, effect.term] = effect.value
                 case WindowClosed() if effect.flow == flow:

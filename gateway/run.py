@@ -25,6 +25,7 @@ from gateway.damage import is_damage, mark, named
 from gateway.errands import Errands, open_store
 from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
+from gateway.garbage import Garbage
 from gateway.heartbeat import GATEWAY as HEART
 from gateway.heartbeat import Heartbeat
 from gateway.journal import urgent
@@ -156,7 +157,7 @@ class Gateway:
 
     async def _beat(self) -> None:
         """Keep the heartbeat and the state file; end the process when the link's thread is gone."""
-        saved, said = 0.0, ("", "")
+        saved, said, garbage = 0.0, ("", ""), Garbage()
         while True:
             if not self._link.is_alive():
                 raise self._link_failure or RuntimeError("the link's thread ended")
@@ -166,6 +167,7 @@ class Gateway:
             if monotonic() - saved >= _STATE_EVERY or said != (self._said(), self._link.blocked):
                 saved, said = monotonic(), (self._said(), self._link.blocked)
                 self._save_state()
+            garbage.step()
             await asyncio.sleep(_BEAT_EVERY)
 
     async def _watch(self) -> None:

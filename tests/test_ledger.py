@@ -15,7 +15,7 @@ from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.status import status
-from gateway.store.effects import SHARDS, Counted, ReadingKept
+from gateway.store.effects import SHARDS, Counted, ReadingKept, ReportKept
 from gateway.store.store import Store
 
 FLOW = """
@@ -57,7 +57,7 @@ def run(data, flow, *, drop_message=False, drop_item=False, drop_reading=False):
         for key, item in [*items, *normaliser.flush(1)]:
             if key == STORE:
                 effects = item.effects
-                if drop_reading and (lost := next((e for e in effects if isinstance(e, ReadingKept)), None)):
+                if drop_reading and (lost := next((e for e in effects if isinstance(e, ReadingKept | ReportKept)), None)):
                     effects = [e for e in effects if e is not lost]
                     drop_reading = False
                 store.write(effects)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from contextlib import suppress
 
-from faults.account import opened
+from faults.account import opened, values
 from faults.fault import fault
 from faults.rig.rig import SITE, Rig
 
@@ -74,7 +75,7 @@ def hostile_json(rig: Rig) -> None:
     rig.note(f"of {len(payloads)} kinds {ledger['dead_letters']} messages became dead letters, the others what they can mean")
     rig.must(not rig.status().get("restarts", {}).get("flows", {}).get("count"), "the flows are not started again")
     with opened(rig.data / "store.db") as db:
-        odd = db.execute("SELECT count(*) FROM readings WHERE value IN (9e999, -9e999) OR value = x'6e616e'").fetchone()[0]
+        odd = sum(value in (math.inf, -math.inf, b"nan") for _, value in values(db))
     rig.must(odd == 0, f"no NaN and no infinity is stored; got {odd}")
 
 
@@ -127,7 +128,7 @@ def topics(rig: Rig) -> None:
 
 @fault("F21", "line protocol and logs, injected into values and names", scaled="25 s")
 def injection(rig: Rig) -> None:
-    values = [
+    texts = [
         "x,host=evil v=1\nadmin v=1i",
         "%0a",
         "{{ states('x') }}",
@@ -142,18 +143,15 @@ def injection(rig: Rig) -> None:
     sluice.start()
     load = rig.publish(rate=rig.length(200, 1000), seconds=rig.length(25, 2.2))
     with rig.voice() as voice:
-        voice.say_all([(f"inject/x-{n}", json.dumps({"note": value})) for n, value in enumerate(values)])
+        voice.say_all([(f"inject/x-{n}", json.dumps({"note": value})) for n, value in enumerate(texts)])
     load.wait()
     rig.recovered(30)
     rig.account(pure=False)
     names = rig.history().names()
     rig.must("admin_v" not in names and "evil" not in str(names), f"no measurement is invented; got {sorted(names)[:20]}")
     with opened(rig.data / "store.db") as db:
-        kept = {
-            value
-            for (value,) in db.execute("SELECT value FROM readings JOIN series ON series.id = readings.series WHERE series.key = 'note'")
-        }
-    rig.must(kept == set(values), f"texts are stored as they were said; got {kept ^ set(values)}")
+        kept = {value for _, value in values(db, "key = 'note'")}
+    rig.must(kept == set(texts), f"texts are stored as they were said; got {kept ^ set(texts)}")
 
 
 def _devices(rig: Rig) -> set[str]:

@@ -15,7 +15,7 @@ from random import Random
 from time import time
 from typing import NamedTuple
 
-from faults.account import opened
+from faults.account import opened, values
 from faults.fault import fault
 from faults.rig.broker import Broker
 from faults.rig.peak import Peak
@@ -193,9 +193,8 @@ def _damage(data: Path, random: Random, *, spared: Collection[str] = ()) -> Dama
 
 def _missing(truth: Path, data: Path) -> int:
     """Count messages that are neither in the store nor in the journal any more."""
-    query = "SELECT series.device, readings.value FROM readings JOIN series ON series.id = readings.series WHERE series.metric = 'seq'"
     with opened(data / "store.db") as db:
-        stored = {(device, int(value)) for device, value in db.execute(query)}
+        stored = {(device, int(value)) for device, value in values(db, "metric = 'seq'")}
     said = {(one["device"], one["seq"]) for one in map(json.loads, truth.open())}
     if not (missing := said - stored):
         return 0

@@ -66,7 +66,7 @@ def _a_day_ago(store: Path) -> tuple[int, int]:
     connection = open_reader(store)
     try:
         effects = "SELECT seq, at FROM effects WHERE seq {} ORDER BY seq {} LIMIT 1"
-        readings = "SELECT id, ts + delay FROM readings WHERE id {} ORDER BY id {} LIMIT 1"
+        readings = "SELECT id, at FROM batches WHERE id {} ORDER BY id {} LIMIT 1"
         newest = [connection.execute(query.format(">= ?", "DESC"), (0,)).fetchone() for query in (effects, readings)]
         since = max((row[1] for row in newest if row), default=0) - _DAY
         return (_place(connection, effects, newest[0], since), _place(connection, readings, newest[1], since))

@@ -19,8 +19,8 @@ _FEW_FILES = 100
 _SPAN = 600
 """Seconds of readings from which on growth can be told."""
 
-_FIRST = "SELECT ts + delay FROM readings ORDER BY id LIMIT 1"
-_LAST = "SELECT ts + delay FROM readings ORDER BY id DESC LIMIT 1"
+_FIRST = "SELECT at FROM batches ORDER BY id LIMIT 1"
+_LAST = "SELECT at FROM batches ORDER BY id DESC LIMIT 1"
 _ROOM = "make room, or keep less: history.keep, history.max_size, journal.max_size"
 
 

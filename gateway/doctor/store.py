@@ -21,7 +21,7 @@ _OVER = 1.25
 _MEND = (
     "the next start of `sluice up` sets it aside, saves what can be read, and makes the rest again from the journal; look after the disk"
 )
-_NEWEST = "SELECT ts + delay FROM readings ORDER BY id DESC LIMIT 1"
+_NEWEST = "SELECT at FROM batches ORDER BY id DESC LIMIT 1"
 
 
 def check_store(subject: Subject) -> Iterator[Check]:

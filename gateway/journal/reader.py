@@ -11,7 +11,7 @@ import structlog
 
 from gateway.journal.remains import Remains
 from gateway.journal.row import Kind, Row
-from gateway.journal.segment import Segment, first_offset, segments
+from gateway.journal.segment import Listing, Segment, first_offset, segments
 
 log = structlog.get_logger()
 
@@ -31,6 +31,12 @@ class JournalReader:
         self.directory = directory
         self.offset = after
         self._segment: Segment | Remains | None = None
+        self._listing = Listing(directory)
+
+    @property
+    def between(self) -> bool:
+        """Whether a segment has been read to its end, and the next was not looked at yet."""
+        return self._segment is None
 
     def read(self, limit: int) -> list[Row]:
         """Read up to `limit` further rows; an empty list where there are none yet."""
@@ -73,7 +79,7 @@ class JournalReader:
         return self._segment.after(self.offset, limit)
 
     def _open(self) -> bool:
-        found = segments(self.directory)
+        found = self._listing.segments()
         holding = [path for path in found if first_offset(path) <= self.offset + 1] or found[:1]
         if holding:
             self._segment = _opened(holding[-1], left=holding[-1] != found[-1])
@@ -82,7 +88,7 @@ class JournalReader:
     def _following(self) -> Path | None:
         assert self._segment is not None
         name = self._segment.path.name
-        return next((path for path in segments(self.directory) if path.name > name), None)
+        return next((path for path in self._listing.segments() if path.name > name), None)
 
     def close(self) -> None:
         if self._segment:

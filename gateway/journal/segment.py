@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from time import monotonic, time_ns
 from typing import Any, Literal
 
 from gateway.disk import sync
@@ -22,6 +23,8 @@ _PAGES_BETWEEN_CHECKPOINTS = 16_384
 """64 MB: a checkpoint holds everything up for tens of ms, so at SQLite's 1,000 pages each hundredth message would wait for one."""
 _PATIENCE, _READERS_AT_MOST = 10_000, 100
 """ms that a lock is waited for, and one that only readers hold who are in the way of a shorter log."""
+_STEP, _LOOK_ANYWAY = 50_000_000, 1.0
+"""ns within which two changes may have one stamp, with room to spare, and seconds after which a listing is read anew whatever its stamp."""
 _NEWEST = 2**63 - 1
 _DAMAGES = frozenset((sqlite3.SQLITE_ERROR, sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ, sqlite3.SQLITE_IOERR_CORRUPTFS))
 """Of the errors of operation: a table that is not there (SQLITE_ERROR), and what cannot be read."""
@@ -43,6 +46,25 @@ def segment_path(directory: Path, first: int) -> Path:
 def segments(directory: Path) -> list[Path]:
     """List the segments, oldest first."""
     return sorted(directory.glob("[0-9]" * 16 + ".db"))
+
+
+class Listing:
+    """The segments of a directory, for whoever looks again and again: it is read anew only when it has changed, and every second."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._found: list[Path] = []
+        self._stamp, self._until = 0, 0.0
+
+    def segments(self) -> list[Path]:
+        """List them, oldest first."""
+        stamp, now = self._directory.stat().st_mtime_ns, monotonic()
+        if stamp != self._stamp or now > self._until:
+            # Files that come within one step of the kernel's clock leave the same stamp: only one that is older than that says anything.
+            self._stamp = stamp if abs(time_ns() - stamp) > _STEP else 0
+            self._until = now + _LOOK_ANYWAY
+            self._found = segments(self._directory)
+        return self._found
 
 
 def first_offset(path: Path) -> int:

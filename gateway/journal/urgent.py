@@ -95,7 +95,7 @@ class UrgentReader:
 
     def expected(self) -> bool:
         """Tell whether urgent rows come in this journal."""
-        return self._path.exists()
+        return os.path.exists(self._path)  # noqa: PTH110  asked for each row, and five times as fast
 
     def first(self, *, after: int) -> int | None:
         """Give the first offset behind `after` that has been noted and is not done; None where there is none."""

@@ -1,8 +1,9 @@
-"""The index of readings by series and time, made in bulk.
+"""The index of batches by series and time, made in bulk.
 
 An ordinary index on (series, ts) touches a page per series in every commit: with 1,000 series it wrote 4,100 bytes per reading and halved
-the speed. Instead, readings are sealed into blocks of at least 16,384: for each series of a block one span, the list of its ids. A block is
-written once, side by side, so its cost does not grow with the number of series. What is not sealed yet is found by scanning it.
+the speed. Instead, batches are sealed into blocks of at least 16,384 readings: for each series of a block one span, the list of the batches
+that hold it. A block is written once, side by side, so its cost does not grow with the number of series. What is not sealed yet is found by
+scanning it.
 """
 
 from __future__ import annotations
@@ -11,18 +12,12 @@ import sqlite3
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
-import msgspec
+from gateway.store import batches
 
 SMALLEST, LARGEST = 16_384, 131_072
-Row = tuple[int, int, int]
-"""(series, id, ts) of one reading."""
-
-
-class _Span(msgspec.Struct):
-    series: int
-    min_ts: int
-    max_ts: int
-    ids: array[int]
+"""Readings in a block."""
+Batch = tuple[int, int, bytes]
+"""(id, last, body) of one batch."""
 
 
 def size(series: int) -> int:
@@ -34,56 +29,77 @@ def size(series: int) -> int:
     return max(SMALLEST, min(16 * series, LARGEST))
 
 
-def unsealed(connection: sqlite3.Connection, after: int, upto: int) -> Iterator[Row]:
-    """Give the readings with ids above `after` and below `upto`."""
-    return connection.execute("SELECT series, id, ts FROM readings WHERE id > ? AND id < ? ORDER BY id", (after, upto))
+def unsealed(connection: sqlite3.Connection, after: int, upto: int) -> Iterator[Batch]:
+    """Give the batches with ids above `after` and below `upto`."""
+    return connection.execute("SELECT id, last, body FROM batches WHERE id > ? AND id < ? ORDER BY id", (after, upto))
 
 
-def rows(connection: sqlite3.Connection, wanted: Iterable[int]) -> Iterator[Row]:
-    """Give the readings with these ids, in their order; one that is gone is left out."""
+def ids(connection: sqlite3.Connection, block: int) -> list[int]:
+    """Give the ids of the batches that a block covers, in order."""
+    found: set[int] = set()
+    for (span,) in connection.execute("SELECT batches FROM spans WHERE block = ?", (block,)):
+        found.update(array("q", span))
+    return sorted(found)
+
+
+def of(connection: sqlite3.Connection, wanted: Iterable[int]) -> Iterator[Batch]:
+    """Give the batches with these ids, in their order; one that is gone is left out."""
     for one in wanted:
-        yield from connection.execute("SELECT series, id, ts FROM readings WHERE id = ?", (one,))
+        yield from connection.execute("SELECT id, last, body FROM batches WHERE id = ?", (one,))
 
 
-def ids(connection: sqlite3.Connection, block: int) -> Iterator[int]:
-    """Give the ids that a block covers."""
-    for (span,) in connection.execute("SELECT ids FROM spans WHERE block = ?", (block,)):
-        yield from array("q", span)
+class Block:
+    """Batches that are to be sealed, in order of id."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+        self._spans: dict[int, array[int]] = {}
+        self._times: list[int] = []
+        self._last = 0
+
+    def add(self, first: int, last: int, contents: batches.Contents) -> None:
+        """Take a batch with these ids."""
+        spans = self._spans
+        for one in contents.series:
+            span = spans.get(one)
+            if span is None:
+                span = spans[one] = array("q")
+            span.append(first)
+        self._last = last
+        self._times += (contents.since, contents.until)
+        self.readings += contents.readings
+
+    def seal(self, connection: sqlite3.Connection) -> int:
+        """Write them as a block, in the caller's transaction; gives the last id in it, 0 when there is none."""
+        if self._spans:
+            values = (self._last, min(self._times), max(self._times))
+            block = connection.execute("INSERT INTO blocks(last, min_ts, max_ts) VALUES(?, ?, ?)", values).lastrowid
+            spans = [(block, one, self._spans[one].tobytes()) for one in sorted(self._spans)]
+            connection.executemany("INSERT INTO spans VALUES(?, ?, ?)", spans)
+        return self._last
 
 
-def seal(connection: sqlite3.Connection, rows: Iterable[Row]) -> int:
-    """Write a block over these readings (in order of id), in the caller's transaction; gives the last id in it, 0 when there is none."""
-    spans: dict[int, _Span] = {}
-    last = 0
-    for series, reading, ts in rows:
-        last = reading
-        span = spans.get(series)
-        if span is None:
-            span = spans[series] = _Span(series, ts, ts, array("q"))
-        elif ts > span.max_ts:
-            span.max_ts = ts
-        elif ts < span.min_ts:
-            span.min_ts = ts
-        span.ids.append(reading)
-    if spans:
-        whole = (last, min(span.min_ts for span in spans.values()), max(span.max_ts for span in spans.values()))
-        block = connection.execute("INSERT INTO blocks(last, min_ts, max_ts) VALUES(?, ?, ?)", whole).lastrowid
-        ordered = sorted(spans.values(), key=lambda span: span.series)
-        connection.executemany(
-            "INSERT INTO spans VALUES(?, ?, ?, ?, ?)", [(block, one.series, one.min_ts, one.max_ts, one.ids.tobytes()) for one in ordered]
-        )
-    return last
+def seal(connection: sqlite3.Connection, sealed: Iterable[Batch]) -> int:
+    """Write a block over these batches (in order of id), in the caller's transaction; gives the last id in it, 0 when there is none."""
+    return gathered(sealed).seal(connection)
 
 
-def find(connection: sqlite3.Connection, series: Sequence[int], since: int, until: int) -> Iterator[int]:
-    """Give the ids of sealed readings of these series that may have a time in [since, until): those of every span that overlaps it."""
-    query = (
-        "SELECT s.ids FROM blocks b CROSS JOIN spans s ON s.block = b.id AND s.series = ?"
-        " WHERE b.max_ts >= ? AND b.min_ts < ? AND s.max_ts >= ? AND s.min_ts < ?"
-    )
+def gathered(sealed: Iterable[Batch]) -> Block:
+    """Make a block of batches (in order of id) that is still to be written."""
+    block = Block()
+    for first, last, body in sealed:
+        block.add(first, last, batches.contents(first, body))
+    return block
+
+
+def find(connection: sqlite3.Connection, series: Sequence[int], since: int, until: int) -> list[int]:
+    """Give the ids of sealed batches that may have readings of these series with a time in [since, until), in order."""
+    query = "SELECT s.batches FROM blocks b CROSS JOIN spans s ON s.block = b.id AND s.series = ? WHERE b.max_ts >= ? AND b.min_ts < ?"
+    found: set[int] = set()
     for one in series:
-        for (ids,) in connection.execute(query, (one, since, until, since, until)):
-            yield from array("q", ids)
+        for (span,) in connection.execute(query, (one, since, until)):
+            found.update(array("q", span))
+    return sorted(found)
 
 
 def drop(connection: sqlite3.Connection, pruned_to: int) -> None:

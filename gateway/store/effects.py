@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import msgspec
 
+from devices.form import Report
 from devices.reading import Reading, Value
 
 SHARDS = 16
@@ -24,6 +26,17 @@ class ReadingKept(msgspec.Struct, frozen=True):
     id: int
     reading: Reading
     belated: bool = False
+
+
+class ReportKept(msgspec.Struct, frozen=True):
+    """The readings of a report, with their places: `id` is the first one's, and the others follow it one by one. None is belated."""
+
+    id: int
+    report: Report
+
+    def readings(self) -> list[ReadingKept]:
+        """Give them one by one."""
+        return [ReadingKept(self.id + number, reading) for number, reading in enumerate(self.report.readings())]
 
 
 class DeviceLearned(msgspec.Struct, frozen=True):
@@ -197,6 +210,7 @@ class Progressed(msgspec.Struct, frozen=True):
 
 Effect = (
     ReadingKept
+    | ReportKept
     | DeviceLearned
     | WindowClosed
     | AlertChanged
@@ -209,3 +223,14 @@ Effect = (
     | Counted
     | Progressed
 )
+
+
+def spelled_out(effects: Iterable[Effect]) -> list[Effect]:
+    """Give effects with each reading as one of its own."""
+    spelled: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, ReportKept):
+            spelled += effect.readings()
+        else:
+            spelled.append(effect)
+    return spelled

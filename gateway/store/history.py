@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 
-from gateway.store import blocks, totals
+from gateway.store import batches, blocks, totals
+from gateway.store.batches import COLUMNS
 from gateway.store.effects import ReadingKept
-from gateway.store.rows import COLUMNS, Rows
+from gateway.store.rows import Rows
 from gateway.store.values import NUMBER
 from gateway.store.views import Bucket
 
 _ALWAYS = (-(1 << 63), (1 << 63) - 1)
-_FILL = f"INSERT INTO temp.found SELECT {COLUMNS} FROM main.readings WHERE {{}} AND ts >= ? AND ts < ?"  # noqa: S608  # our own column names
+_FILL = f"INSERT INTO temp.found VALUES({', '.join('?' * len(COLUMNS.split(',')))})"
 _BUCKETS = f"""SELECT s.device, s.metric, s.channel, s.unit, r.ts - r.ts % :every AS start, count(*), avg({NUMBER.format("r.value")}),
   min({NUMBER.format("r.value")}), max({NUMBER.format("r.value")})
   FROM temp.found r JOIN series s ON s.id = r.series GROUP BY r.series, start ORDER BY start, s.metric, s.channel"""  # noqa: S608  # our own
@@ -23,7 +24,6 @@ class History:
     def __init__(self, connection: sqlite3.Connection, rows: Rows) -> None:
         self._connection = connection
         self._rows = rows
-        connection.execute("CREATE TEMP TABLE wanted(id INTEGER PRIMARY KEY)")
         connection.execute(f"CREATE TEMP TABLE found({COLUMNS})")
 
     def readings(
@@ -49,14 +49,15 @@ class History:
         first = _ALWAYS[0] if since is None else since
         end = _ALWAYS[1] if until is None else until
         run = self._connection.execute
-        run("DELETE FROM temp.wanted")
         run("DELETE FROM temp.found")
         series = self._series(device, metric, channel)
-        sealed = blocks.find(self._connection, series, first, end)
-        self._connection.executemany("INSERT OR IGNORE INTO temp.wanted VALUES(?)", ((one,) for one in sealed))
-        run(_FILL.format("id IN (SELECT id FROM temp.wanted)"), (first, end))
         (last,) = run("SELECT coalesce(max(value), 0) FROM totals WHERE term = ?", (totals.SEALED,)).fetchone()
-        run(_FILL.format(f"id > {last} AND series IN ({', '.join(map(str, series))})"), (first, end))
+        wanted = [
+            *blocks.find(self._connection, series, first, end),
+            *(one for (one,) in run("SELECT id FROM batches WHERE id > ?", (last,))),
+        ]
+        found = batches.of(self._connection, wanted, frozenset(series))
+        self._connection.executemany(_FILL, (row for row in found if first <= row[2] < end))
 
     def _series(self, device: str, metric: str | None, channel: str | None) -> list[int]:
         query = "SELECT id FROM series WHERE device = ? AND metric = coalesce(?, metric) AND channel = coalesce(?, channel) ORDER BY id"

@@ -7,32 +7,36 @@ from collections.abc import Sequence
 from itertools import accumulate, takewhile
 
 from devices.timestamps import RELEASED
-from gateway.store import totals
+from gateway.store import batches, totals
 from gateway.store.outcomes import ENDS
 from gateway.store.positions import Positions
 from gateway.store.totals import Totals
 
 
 def prune(connection: sqlite3.Connection, sums: Totals, before: int, delivered: Positions, *, most: int) -> int:
-    """Delete at most `most` rows, in the caller's transaction; gives how many.
+    """Delete `most` rows, in the caller's transaction, or all that are old; gives how many. Readings go by batches, which may be some more.
 
     Age is by when a row came (`received`, `at`), not by event time: what a device sends late is kept as long as the rest, and rows leave in
     the order of their ids, so that one mark tells a replay of a deleted row from a new one.
     """
     gone = _prune_readings(connection, sums, before, delivered.readings, most)
-    gone += _prune_effects(connection, sums, before, delivered.effects, most - gone)
-    return gone + forget_ended(connection, sums, before=before, most=most - gone)
+    gone += _prune_effects(connection, sums, before, delivered.effects, max(0, most - gone))
+    return gone + forget_ended(connection, sums, before=before, most=max(0, most - gone))
 
 
 def _prune_readings(connection: sqlite3.Connection, sums: Totals, before: int, delivered: int, most: int) -> int:
-    rows = connection.execute("SELECT id, ts + delay FROM readings WHERE id <= ? ORDER BY id LIMIT ?", (delivered, most)).fetchall()
-    newest = connection.execute("SELECT ts + delay FROM readings ORDER BY id DESC LIMIT 1").fetchone()
-    old = _old(rows, before, newest[0]) if newest else []
-    if old:
-        connection.execute("DELETE FROM readings WHERE id <= ?", (old[-1],))
-        sums[totals.PRUNED] += len(old)
-        sums[totals.PRUNED_TO] = max(old[-1], sums[totals.PRUNED_TO])
-    return len(old)
+    rows = batches.oldest(connection, delivered, most=most)
+    newest = connection.execute("SELECT at FROM batches ORDER BY id DESC LIMIT 1").fetchone()
+    old = _old([(last, at) for last, _, at in rows], before, newest[0]) if newest else []
+    return drop_readings(connection, sums, old[-1]) if old else 0
+
+
+def drop_readings(connection: sqlite3.Connection, sums: Totals, upto: int) -> int:
+    """Delete the batches up to the id `upto`, the last of one; give how many readings they held."""
+    count = batches.delete(connection, 0, upto + 1)
+    sums[totals.PRUNED] += count
+    sums[totals.PRUNED_TO] = max(upto, sums[totals.PRUNED_TO])
+    return count
 
 
 def _prune_effects(connection: sqlite3.Connection, sums: Totals, before: int, delivered: int, most: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +14,7 @@ import msgspec
 from devices.reading import Address, Value
 from gateway.damage import DamageError
 from gateway.sqlite_file import size
-from gateway.store import causes, dead_letters, totals
+from gateway.store import batches, causes, dead_letters, totals
 from gateway.store.effects import (
     SHARDS,
     AlertChanged,
@@ -30,14 +31,15 @@ from gateway.store.effects import (
 from gateway.store.history import History
 from gateway.store.outcomes import ENDS, KINDS, Outcome
 from gateway.store.positions import Positions
-from gateway.store.rows import COLUMNS, Rows
+from gateway.store.rows import Rows
 from gateway.store.schema import open_reader
+from gateway.store.tail import Newest, Settled, Tail
 from gateway.store.values import unpack
 from gateway.store.views import Bucket, CommandStatus, Counts, DeviceState, Letter, SeriesState, Size
 
 _DECODERS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
-_SERIES = """SELECT device, metric, channel, key, convention, last_value, coalesce(last_unit, ''), last_ts, last_retained, first_seen,
-  last_seen, before + count, kept FROM series WHERE last_value IS NOT NULL AND device = coalesce(?, device) ORDER BY device, metric, channel"""
+_SERIES = """SELECT device, metric, channel, key, convention, last_value, last_unit, last_ts, last_retained, first_seen, last_seen,
+  before + count, kept, id, state_id FROM series WHERE device = coalesce(?, device) ORDER BY device, metric, channel"""
 _COMMANDS = "SELECT id, flow, device, settings, cause, state, sent, attempt, detail, requested, changed FROM commands"
 
 
@@ -50,6 +52,7 @@ class StoreReader:
         self._connection = open_reader(path)
         self._rows = Rows(self._connection)
         self._history = History(self._connection, self._rows)
+        self._newest_of = Newest(self._connection)
 
     def __enter__(self) -> Self:
         return self
@@ -104,24 +107,10 @@ class StoreReader:
 
     def series(self, device: str | None = None) -> list[SeriesState]:
         """Give every series with its last known state, or those of one device."""
-        return [
-            SeriesState(
-                device=row[0],
-                metric=row[1],
-                channel=row[2],
-                key=row[3],
-                convention=row[4],
-                value=unpack(row[5]),
-                unit=row[6] or None,
-                ts=row[7],
-                retained=bool(row[8]),
-                first_seen=row[9],
-                last_seen=row[10],
-                count=row[11],
-                kept=row[12],
-            )
-            for row in self._connection.execute(_SERIES, (device,))
-        ]
+        with self.snapshot():
+            tail = Tail(self._connection).settled
+            rows = self._connection.execute(_SERIES, (device,)).fetchall()
+        return [_series(row, tail.get(row[13])) for row in rows if row[5] is not None or row[13] in tail]
 
     def reported(self, device: str, metric: str, channel: str) -> tuple[Value, int] | None:
         """Give the newest live value of a series in the journal's order, and the id of its reading; None where there is none to be had.
@@ -130,21 +119,30 @@ class StoreReader:
         dead letter read again) is no news, and left out. A reading that `history.raw` left out can only be
         given while it is the last known state too.
         """
-        query = (
-            "SELECT CASE WHEN state_id = heard_id THEN last_value ELSE (SELECT value FROM readings WHERE id = heard_id) END, heard_id"
-            " FROM series WHERE (device, metric, channel) = (?, ?, ?) AND heard_id >= 0"
-        )
-        row = self._connection.execute(query, (device, metric, channel)).fetchone()
-        return (unpack(row[0]), row[1]) if row and row[0] is not None else None
+        query = "SELECT id, heard_id, iif(state_id = heard_id, last_value, NULL), last_id FROM series WHERE (device, metric, channel) = (?, ?, ?)"
+        with self.snapshot():
+            row = self._connection.execute(query, (device, metric, channel)).fetchone()
+            if row is None:
+                return None
+            series, heard, value, last = row
+            if (newer := self._newest_of.get(series)) and newer[0] > last:
+                heard, value = newer
+            elif value is None and heard >= 0 and (kept := batches.one(self._connection, heard)):
+                value = kept[3]
+        return None if value is None else (unpack(value), heard)
 
     def last_values(self, device: str) -> list[tuple[str, Value]]:
         """Give the last known value of each of a device's series, with its metric."""
-        query = "SELECT metric, last_value FROM series WHERE device = ? AND last_value IS NOT NULL ORDER BY metric, channel"
-        return [(metric, unpack(value)) for metric, value in self._connection.execute(query, (device,))]
+        return [(one.metric, one.value) for one in self.series(device)]
 
     def taken_by_device(self) -> dict[str, int]:
         """Give how many readings have been taken from each device since the ledger began; retained ones are none."""
-        return dict(self._connection.execute("SELECT device, sum(count) FROM series GROUP BY device ORDER BY device"))
+        with self.snapshot():
+            tail = Tail(self._connection).settled
+            taken: dict[str, int] = {}
+            for series, device, count in self._connection.execute("SELECT id, device, count FROM series ORDER BY device"):
+                taken[device] = taken.get(device, 0) + count + (tail[series].readings if series in tail else 0)
+        return taken
 
     def address(self, device: str) -> Address | None:
         """Give where a device takes commands; None where it has not been seen, or takes none."""
@@ -287,8 +285,7 @@ class StoreReader:
 
     def readings_after(self, position: int, limit: int) -> list[ReadingKept]:
         """Give the next readings with ids above `position`, in order."""
-        query = f"SELECT {COLUMNS} FROM readings WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608  # our own column names
-        return self._rows.kept(self._connection.execute(query, (position, limit)).fetchall())
+        return self._rows.kept([*islice(batches.after(self._connection, position), limit)])
 
     def effects_after(self, position: int, limit: int) -> list[tuple[int, Outcome]]:
         """Give the next outcomes with a seq above `position`, in order, each with its seq."""
@@ -314,24 +311,22 @@ class StoreReader:
 
     def pending(self, after: Positions) -> Positions:
         """Give how many rows of each stream lie above these positions."""
-        (readings,) = self._connection.execute("SELECT count(*) FROM readings WHERE id > ?", (after.readings,)).fetchone()
+        readings = batches.count_after(self._connection, after.readings)
         (effects,) = self._connection.execute("SELECT count(*) FROM effects WHERE seq > ?", (after.effects,)).fetchone()
         return Positions(readings, effects)
 
     def oldest(self, after: Positions) -> int | None:
         """Give when the first row above these positions came, by the journal's clock; None where there is none."""
         rows = (
-            self._connection.execute("SELECT ts + delay FROM readings WHERE id > ? ORDER BY id LIMIT 1", (after.readings,)).fetchone(),
+            self._connection.execute("SELECT at FROM batches WHERE last > ? ORDER BY id LIMIT 1", (after.readings,)).fetchone(),
             self._connection.execute("SELECT at FROM effects WHERE seq > ? ORDER BY seq LIMIT 1", (after.effects,)).fetchone(),
         )
         return min((row[0] for row in rows if row), default=None)
 
     def newest(self) -> Positions:
         """Give the last id and the last seq ever given out, pruned ones included."""
-        (readings,) = self._connection.execute(
-            "SELECT max(coalesce((SELECT max(id) FROM readings), 0), coalesce((SELECT value FROM totals WHERE term = ?), 0))",
-            (totals.PRUNED_TO,),
-        ).fetchone()
+        pruned = self._connection.execute("SELECT value FROM totals WHERE term = ?", (totals.PRUNED_TO,)).fetchone()
+        readings = max(batches.newest(self._connection), pruned[0] if pruned else 0)
         row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'effects'").fetchone()
         return Positions(readings, row[0] if row else 0)
 
@@ -350,6 +345,30 @@ class StoreReader:
         query = f"SELECT body FROM effects WHERE {where} ORDER BY seq DESC LIMIT ?"  # noqa: S608  # our own text
         for (body,) in self._connection.execute(query, (*values, newest)):
             yield _DECODERS[kind].decode(body)
+
+
+def _series(row: tuple[Any, ...], newer: Settled | None) -> SeriesState:
+    """Give a series' state: as its row has it, and with what is `newer` than that."""
+    device, metric, channel, key, convention, value, unit, ts, retained, first_seen, last_seen, count, kept, _, state_id = row
+    if newer:
+        last_seen, count, kept = max(last_seen or newer.seen, newer.seen), count + newer.readings, kept + newer.readings
+        if (newer.ts, 0, newer.id) > (ts, -retained, state_id):
+            value, unit, ts, retained = newer.value, newer.unit, newer.ts, 0
+    return SeriesState(
+        device=device,
+        metric=metric,
+        channel=channel,
+        key=key,
+        convention=convention,
+        value=unpack(value),
+        unit=unit or None,
+        ts=ts,
+        retained=bool(retained),
+        first_seen=first_seen,
+        last_seen=last_seen,
+        count=count,
+        kept=kept,
+    )
 
 
 def _device(name: str, learned: tuple[Any, ...] | None, series: list[SeriesState], missed: int) -> DeviceState:

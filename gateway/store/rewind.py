@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 
-from gateway.store import blocks, totals
+from gateway.store import batches, blocks, totals
 from gateway.store.totals import Totals
 
 END = (1 << 63) - 1
-_PLACES = 20
-"""Bits of a reading's id that number it within its row of the journal (`ReadingKept`)."""
 
 
 class Redo:
@@ -38,10 +36,7 @@ class Redo:
         done, last = self._totals[totals.REDONE], self._totals[totals.REDO_TO]
         for row in sorted(rows):
             if done < row <= last:
-                gone = self._connection.execute(
-                    "DELETE FROM readings WHERE id >= ? AND id < ?", (first_id(row), first_id(row + 1))
-                ).rowcount
-                self._totals[totals.KEPT] -= gone
+                self._totals[totals.KEPT] -= batches.delete(self._connection, first_id(row), first_id(row + 1))
             self._totals[totals.REDONE] = max(self._totals[totals.REDONE], min(row, last))
 
 
@@ -54,8 +49,7 @@ def rewind(connection: sqlite3.Connection, sums: Totals, first: int, messages: i
     """
     position = _position(connection)
     current = sums[totals.REDONE] if sums[totals.REDONE] < sums[totals.REDO_TO] else position
-    counted = "SELECT series, count(*) FROM readings WHERE id >= ? AND id < ? GROUP BY series"
-    again = dict(connection.execute(counted, (first_id(first), first_id(current + 1))))
+    again = batches.count_by_series(batches.between(connection, first_id(first), first_id(current + 1)))
     rows = connection.execute("SELECT id, before, count, kept, last_id FROM series").fetchall()
     connection.executemany(
         "UPDATE series SET before = ?, count = 0, kept = ?, last_id = min(last_id, ?), live_ts = ?, mark = NULL WHERE id = ?",
@@ -85,8 +79,8 @@ def forget(connection: sqlite3.Connection, sums: Totals, rows: Iterable[tuple[in
     done = sums[totals.FORGOTTEN_TO]
     for start, end in rows:
         between = (max(first_id(start), done + 1), first_id(end + 1))
-        counted = connection.execute("SELECT count(*), series FROM readings WHERE id >= ? AND id < ? GROUP BY series", between).fetchall()
-        connection.executemany("UPDATE series SET before = before + ?1, count = count - ?1 WHERE id = ?2", counted)
+        counted = batches.count_by_series(batches.between(connection, *between))
+        connection.executemany("UPDATE series SET before = before + ?2, count = count - ?2 WHERE id = ?1", counted.items())
         sums[totals.FORGOTTEN_TO] = max(sums[totals.FORGOTTEN_TO], first_id(end + 1) - 1)
 
 
@@ -106,7 +100,7 @@ def holes(offsets: Iterable[int], after: int, upto: int) -> Iterator[tuple[int, 
 
 def first_id(row: int) -> int:
     """Give the lowest id of a reading in a row of the journal."""
-    return row << _PLACES
+    return row << batches.PLACES
 
 
 def _taken(again: int, total: int, kept: int, otherwise: int) -> int:
@@ -117,15 +111,14 @@ def _taken(again: int, total: int, kept: int, otherwise: int) -> int:
 def _position(connection: sqlite3.Connection) -> int:
     """Give the last row of the journal from which there is anything."""
     (progress,) = connection.execute("SELECT coalesce(max(position), 0) FROM progress").fetchone()
-    (newest,) = connection.execute("SELECT coalesce(max(id), 0) FROM readings").fetchone()
-    return max(int(progress), int(newest) >> _PLACES)
+    return max(int(progress), batches.newest(connection) >> batches.PLACES)
 
 
 def _unseal(connection: sqlite3.Connection, sums: Totals, first: int) -> None:
     """Take ids from `first` on out of the index: what is under them may become another reading."""
     for (block,) in connection.execute("SELECT id FROM blocks WHERE last >= ?", (first,)).fetchall():
-        kept = sorted(one for one in blocks.ids(connection, block) if one < first)
+        kept = [one for one in blocks.ids(connection, block) if one < first]
         connection.execute("DELETE FROM spans WHERE block = ?", (block,))
         connection.execute("DELETE FROM blocks WHERE id = ?", (block,))
-        blocks.seal(connection, blocks.rows(connection, kept))
+        blocks.seal(connection, blocks.of(connection, kept))
     sums[totals.SEALED] = min(sums[totals.SEALED], first - 1)

@@ -1,4 +1,4 @@
-"""Turns rows of `readings` back into readings, with what the series and the device say."""
+"""Turns rows of batches back into readings, with what the series and the device say."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from devices.reading import Reading
 from gateway.store import totals
 from gateway.store.effects import ReadingKept
 from gateway.store.values import source, unpack
-
-COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source, sequence"
 
 
 class Identity(NamedTuple):
@@ -37,7 +35,7 @@ class Rows:
         self._labelled = -1
 
     def kept(self, rows: Sequence[tuple[Any, ...]]) -> list[ReadingKept]:
-        """Give the readings of rows selected as `COLUMNS`."""
+        """Give the readings of rows as `batches.COLUMNS`."""
         self._drop_relabelled()
         self._look_up({row[1] for row in rows})
         return [_kept(row, self._series[row[1]]) for row in rows]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from time import time_ns
 from typing import Any
@@ -12,11 +11,13 @@ from typing import Any
 import msgspec
 
 from gateway.readable import Readable
-from gateway.store import blocks, totals
+from gateway.store import batches, totals
 from gateway.store.outcomes import KINDS
 from gateway.store.schema import open_writer
+from gateway.store.tail import SETTLE, Tail
+from gateway.store.upgrade import seal
 
-TABLES = ("series", "readings", "blocks", "spans", "effects", "commands", "dead_letters", "devices", "counters", "progress", "totals")
+TABLES = ("series", "batches", "blocks", "spans", "effects", "commands", "dead_letters", "devices", "counters", "progress", "totals")
 
 _EFFECTS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 _WORDS = msgspec.json.Decoder(dict[str, str])
@@ -28,14 +29,14 @@ _JSON: tuple[tuple[str, str, msgspec.json.Decoder[Any], str], ...] = (
 )
 """Where else there is JSON, of which kind, and what stands for one that is lost."""
 _SUMS = {
-    totals.KEPT: f"SELECT coalesce((SELECT value FROM totals WHERE term = '{totals.PRUNED}'), 0) + (SELECT count(*) FROM readings)",  # noqa: S608
+    totals.KEPT: f"SELECT coalesce((SELECT value FROM totals WHERE term = '{totals.PRUNED}'), 0) + (SELECT coalesce(sum(count), 0) FROM batches)",  # noqa: S608
     totals.EFFECTS: f"SELECT coalesce((SELECT value FROM totals WHERE term = '{totals.EFFECTS_PRUNED}'), 0) + (SELECT count(*) FROM effects)",  # noqa: S608
     totals.TAKEN: "SELECT coalesce(sum(before + count), 0) FROM series",
 }
 """What must agree with the rows that are there, whatever was read of the sums."""
 
-_LOST = """UPDATE series SET (before, count, kept) = (SELECT max(0, before + count - kept + count(*)), 0, count(*) FROM readings r
-  WHERE r.series = series.id) WHERE NOT EXISTS (SELECT 1 FROM totals WHERE term = ?)"""
+_LOST = """UPDATE series SET before = max(0, before + count - kept + ?2), count = 0, kept = ?2
+  WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM totals WHERE term = ?3)"""
 """Takes what was lost from what was taken, so that it counts once when it is made again; where rows were pruned nobody knows what was lost."""
 
 
@@ -50,14 +51,17 @@ def salvage(damaged: Path, fresh: Path, *, seq: int) -> str:
         with Readable(damaged) as remains:
             for table in ("series", "devices", "totals", "progress", "commands", "dead_letters"):
                 remains.copy(table, connection)
-            readings = remains.copy("readings", connection)
+            remains.copy("batches", connection, sound=lambda row: batches.is_sound(row["id"], row["body"]))
+            if "sequence" in remains.columns("readings"):  # a store of version 3
+                batches.from_rows(connection, remains.rows("readings", batches.COLUMNS.split(", ")))
             effects = remains.copy("effects", connection, sound=lambda row: _is(_EFFECTS.get(row["kind"]), row["body"]))
         for table, column, decoder, default in _JSON:
             connection.create_function("sound", 1, partial(_is, decoder))
             connection.execute(f"UPDATE {table} SET {column} = ? WHERE NOT sound({column})", (default,))  # noqa: S608  # our own names
-        readings -= connection.execute("DELETE FROM readings WHERE series NOT IN (SELECT id FROM series)").rowcount
+        _catch_up(connection)
+        readings = _drop_nameless(connection)
         _agree(connection, seq)
-        _seal(connection)
+        seal(connection)
         connection.execute("COMMIT")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
@@ -68,6 +72,7 @@ def salvage(damaged: Path, fresh: Path, *, seq: int) -> str:
 def undecodable(connection: sqlite3.Connection) -> int:
     """Give how many rows hold what cannot be decoded."""
     count = sum(not _is(_EFFECTS.get(kind), body) for kind, body in connection.execute("SELECT kind, body FROM effects"))
+    count += sum(not batches.is_sound(first, body) for first, body in connection.execute("SELECT id, body FROM batches"))
     for table, column, decoder, _ in _JSON:
         count += sum(not _is(decoder, text) for (text,) in connection.execute(f"SELECT {column} FROM {table}"))  # noqa: S608  # our own names
     return count
@@ -84,7 +89,9 @@ def _is(decoder: msgspec.json.Decoder[Any] | None, text: object) -> bool:
 def _agree(connection: sqlite3.Connection, seq: int) -> None:
     """Bring the sums in line with the rows, and let numbers go on where they were."""
     (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
-    connection.execute(_LOST, (totals.PRUNED,))
+    there = batches.count_by_series(batches.after(connection, -1))
+    every = [(one, there.get(one, 0), totals.PRUNED) for (one,) in connection.execute("SELECT id FROM series")]
+    connection.executemany(_LOST, every)
     connection.execute("DELETE FROM sqlite_sequence WHERE name = 'effects'")
     connection.execute("INSERT INTO sqlite_sequence(name, seq) VALUES('effects', ?)", (max(newest, seq),))
     for term, query in _SUMS.items():
@@ -92,16 +99,27 @@ def _agree(connection: sqlite3.Connection, seq: int) -> None:
         connection.execute("INSERT OR REPLACE INTO totals VALUES(?, ?)", (term, value))
     connection.execute("INSERT OR IGNORE INTO totals SELECT kind || ' ' || state, count(*) FROM effects GROUP BY kind, state")
     connection.execute("DELETE FROM totals WHERE term = ?", (totals.SEALED,))
-    (reading,) = connection.execute("SELECT coalesce(max(id), 0) FROM readings").fetchone()
+    reading = batches.newest(connection)
     if reading:
         # Without it the flows would not know that rows are made again.
         connection.execute("INSERT OR IGNORE INTO progress VALUES(1, ?, 0, ?)", (reading >> 20, time_ns()))
 
 
-def _seal(connection: sqlite3.Connection) -> None:
-    """Make the index of what came across, a block at a time."""
-    rows = blocks.unsealed(connection, 0, 1 << 62)
-    last = 0
-    while batch := list(islice(rows, blocks.LARGEST)):
-        last = blocks.seal(connection, batch)
-    connection.execute("INSERT OR REPLACE INTO totals VALUES(?, ?)", (totals.SEALED, last))
+def _catch_up(connection: sqlite3.Connection) -> None:
+    """Settle what came last, and mark it so."""
+    connection.executemany(SETTLE, Tail(connection).settled.values())
+    connection.execute("DELETE FROM totals WHERE term = ?", (totals.SETTLED_TO,))
+
+
+def _drop_nameless(connection: sqlite3.Connection) -> int:
+    """Leave out the readings of series that are lost; give how many others there are."""
+    known = {one for (one,) in connection.execute("SELECT id FROM series")}
+    lost = [
+        first for first, body in connection.execute("SELECT id, body FROM batches") if not known.issuperset(batches.series_of(first, body))
+    ]
+    for first in lost:
+        (body,) = connection.execute("SELECT body FROM batches WHERE id = ?", (first,)).fetchone()
+        connection.execute("DELETE FROM batches WHERE id = ?", (first,))
+        batches.from_rows(connection, [row for row in batches.rows(first, body) if row[1] in known])
+    (count,) = connection.execute("SELECT coalesce(sum(count), 0) FROM batches").fetchone()
+    return int(count)

@@ -6,8 +6,9 @@ import sqlite3
 from pathlib import Path
 
 from gateway.disk import sync
+from gateway.store.upgrade import to_batches
 
-VERSION = 3
+VERSION = 4
 APPLICATION = 0x536C7565
 """SQLite's `application_id` of our files: "Slue" in ASCII."""
 
@@ -23,17 +24,6 @@ CREATE TABLE series(
   live_ts INTEGER NOT NULL, mark, count INTEGER NOT NULL, kept INTEGER NOT NULL, labels TEXT NOT NULL DEFAULT '{}',
   before INTEGER NOT NULL DEFAULT 0, UNIQUE(device, metric, channel));
 
--- `unit` only where it is not the series' own ('' for none); raw_* only where they differ; `delay` is received - ts, in ns; time_source as
--- in values.py; `sequence` the dialect's own number. No index by time: it would touch one page per series and commit, 4 kB written for a row of 34 bytes.
-CREATE TABLE readings(
-  id INTEGER PRIMARY KEY, series INTEGER NOT NULL, ts INTEGER NOT NULL, value NOT NULL, unit TEXT, raw_value, raw_unit TEXT,
-  delay INTEGER NOT NULL, time_source NOT NULL, sequence INTEGER);
-
--- The index by series and time, made in bulk: a block is a stretch of readings, a span lists one series' ids in it (int64, native order).
-CREATE TABLE blocks(id INTEGER PRIMARY KEY, last INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL);
-CREATE TABLE spans(
-  block INTEGER NOT NULL, series INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL, ids BLOB NOT NULL,
-  PRIMARY KEY(block, series)) WITHOUT ROWID;
 
 -- Windows, alerts, commands asked for, facts of commands and derived readings, in the order in which they were first written; `body` is the
 -- effect as JSON.
@@ -64,6 +54,17 @@ CREATE TABLE progress(one INTEGER PRIMARY KEY CHECK(one = 1), position INTEGER N
 CREATE TABLE totals(term TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 """
 
+BATCHES = """
+-- Readings as they came, by the hundred (batches.py): `id` and `last` are the ids of the first and the last, `at` is when the newest came. No
+-- index by series: it would touch one page per series and commit, 4 kB written for a reading of 16 bytes.
+CREATE TABLE batches(
+  id INTEGER PRIMARY KEY, last INTEGER NOT NULL, count INTEGER NOT NULL, at INTEGER NOT NULL, body BLOB NOT NULL);
+
+-- The index by series and time, made in bulk: a block is a stretch of batches, a span lists those that hold one series (int64, native order).
+CREATE TABLE blocks(id INTEGER PRIMARY KEY, last INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL);
+CREATE TABLE spans(block INTEGER NOT NULL, series INTEGER NOT NULL, batches BLOB NOT NULL, PRIMARY KEY(block, series)) WITHOUT ROWID;
+"""
+
 FROM_1 = """
 ALTER TABLE series ADD COLUMN heard_id INTEGER NOT NULL DEFAULT -1;
 ALTER TABLE series ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';
@@ -89,6 +90,7 @@ ALTER TABLE series ADD COLUMN before INTEGER NOT NULL DEFAULT 0;
 """Brings schema 2 up to 3, whose ledger can begin anew."""
 
 _STEPS = {1: FROM_1, 2: FROM_2}
+"""Version 3 has readings one by one: `batches` takes them over."""
 
 
 class StoreError(Exception):
@@ -167,10 +169,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
 def _make(connection: sqlite3.Connection, path: Path) -> None:
     version = _version(connection, path)
     if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {DDL} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;")
+        connection.executescript(
+            f"BEGIN IMMEDIATE; {DDL} {BATCHES} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
+        )
     elif version < VERSION:
-        steps = " ".join(_STEPS[step] for step in range(version, VERSION))
-        connection.executescript(f"BEGIN IMMEDIATE; {steps} PRAGMA user_version={VERSION}; COMMIT;")
+        connection.executescript("BEGIN IMMEDIATE; " + " ".join(_STEPS[step] for step in range(version, 3)))
+        try:
+            to_batches(connection, BATCHES)
+            connection.execute(f"PRAGMA user_version={VERSION}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:

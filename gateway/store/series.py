@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from devices.reading import Reading
+from gateway.store import totals
+from gateway.store.tail import Settled
+from gateway.store.totals import Totals
 from gateway.store.values import Stored, pack
 
 LONG_AGO = -(1 << 63)
@@ -74,9 +78,10 @@ class Series(msgspec.Struct):
 class SeriesBook:
     """All series by (device, metric, channel). Holds at most `CACHED`; nothing in it is newer than the open transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, *, marks: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, sums: Totals, *, marks: bool) -> None:
         """Without `marks` (history.raw is not `changes`) what was marked is forgotten: it would be stale when they are wanted again."""
         self._connection = connection
+        self._totals = sums
         self.held: dict[tuple[str, str, str], Series] = {}
         self.dirty: dict[int, Series] = {}
         if not marks:
@@ -85,23 +90,57 @@ class SeriesBook:
     def open(self, reading: Reading) -> Series:
         """Give the reading's series, from the table or new; it is in `held` from then on."""
         identity = (reading.device, reading.metric, reading.channel)
+        if known := self._read(identity):
+            return known
         row = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM series WHERE device = ? AND metric = ? AND channel = ?",  # noqa: S608  # our own column names
-            identity,
+            "INSERT INTO series(device, metric, channel, key, unit, convention, first_seen, last_ts, last_retained, state_id, last_id,"
+            " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
+            (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
         ).fetchone()
-        if row is None:
-            row = self._connection.execute(
-                "INSERT INTO series(device, metric, channel, key, unit, convention, first_seen, last_ts, last_retained, state_id, last_id,"
-                " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
-                (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
-            ).fetchone()
+        return self._hold(identity, row)
+
+    def catch_up(self, settled: Settled) -> None:
+        """Take for a series what the table does not have yet (`Tail`)."""
+        row = self._connection.execute("SELECT device, metric, channel FROM series WHERE id = ?", (settled.series,)).fetchone()
+        series = self._read(row)
+        assert series
+        series.last_seen = max(series.last_seen or settled.seen, settled.seen)
+        series.count += settled.readings
+        series.kept += settled.readings
+        series.last_id = series.heard_id = settled.last
+        if (settled.ts, 0, settled.id) > (series.last_ts, -series.last_retained, series.state_id):
+            series.last_value, series.last_unit, series.last_ts = settled.value, settled.unit, settled.ts
+            series.last_retained, series.state_id = 0, settled.id
+        self.dirty[series.id] = series
+
+    def _read(self, identity: tuple[str, str, str]) -> Series | None:
+        """Give a series from the table, where it is there; it is in `held` from then on."""
+        query = f"SELECT {_COLUMNS} FROM series WHERE device = ? AND metric = ? AND channel = ?"  # noqa: S608  # our own column names
+        row = self._connection.execute(query, identity).fetchone()
+        return self._hold(identity, row) if row else None
+
+    def _hold(self, identity: tuple[str, str, str], row: tuple[Any, ...]) -> Series:
         fields = [*row]
         fields[-1] = msgspec.json.decode(row[-1], type=dict[str, str])
         series = self.held[identity] = Series(*fields)
         return series
 
+    def give_away(self, reading: Reading) -> Series:
+        """Give the reading's series, as the table has it from now on; it is held no longer."""
+        identity = (reading.device, reading.metric, reading.channel)
+        series = self.held.pop(identity, None) or self.open(reading)
+        self.held.pop(identity, None)
+        if self.dirty.pop(series.id, None):
+            self._connection.execute(_SAVE, _row(series))
+        if reading.labels != series.labels:
+            self.label(series, reading)
+        if (series.key, series.convention) != (reading.key, reading.convention):
+            self._name(series, reading)
+        return series
+
     def label(self, series: Series, reading: Reading) -> None:
         """Keep the reading's labels as its series'."""
+        self._totals[totals.LABELS] += 1
         series.labels = reading.labels
         text = msgspec.json.encode(reading.labels, order="sorted").decode()
         self._connection.execute("UPDATE series SET labels = ? WHERE id = ?", (text, series.id))
@@ -109,8 +148,11 @@ class SeriesBook:
     def show(self, series: Series, reading: Reading, reading_id: int, value: Stored) -> None:
         """Make the reading its series' last known state if it is newer."""
         if series.show(reading, reading_id, value) and (series.key, series.convention) != (reading.key, reading.convention):
-            series.key, series.convention = reading.key, reading.convention
-            self._connection.execute("UPDATE series SET key = ?, convention = ? WHERE id = ?", (series.key, series.convention, series.id))
+            self._name(series, reading)
+
+    def _name(self, series: Series, reading: Reading) -> None:
+        series.key, series.convention = reading.key, reading.convention
+        self._connection.execute("UPDATE series SET key = ?, convention = ? WHERE id = ?", (series.key, series.convention, series.id))
 
     def retain(self, reading: Reading, reading_id: int) -> None:
         """Take a retained reading: it may set the last known state, and is no reading of the history."""

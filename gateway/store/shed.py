@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Literal
 
-from gateway.store import blocks, totals
+from gateway.store import batches, blocks, totals
 from gateway.store.positions import Positions
-from gateway.store.prune import forget_ended
+from gateway.store.prune import drop_readings, forget_ended
 from gateway.store.totals import Totals
 
 Kind = Literal["delivered readings", "readings", "dead letters", "windows", "alerts", "commands"]
@@ -24,7 +24,9 @@ _EFFECTS: dict[Kind, str] = {
 
 
 def shed(connection: sqlite3.Connection, sums: Totals, kind: Kind, delivered: Positions, *, most: int) -> int:
-    """Delete at most `most` rows of a kind, in the caller's transaction; gives how many. They count as `shed <kind>`.
+    """Delete `most` rows of a kind, or all, in the caller's transaction; gives how many. They count as `shed <kind>`.
+
+    Readings go by batches, which may be some more.
 
     Of outcomes and of `delivered readings`, only what was delivered goes.
     """
@@ -42,13 +44,12 @@ def shed(connection: sqlite3.Connection, sums: Totals, kind: Kind, delivered: Po
 
 
 def _shed_readings(connection: sqlite3.Connection, sums: Totals, upto: int, most: int) -> int:
-    rows = connection.execute("SELECT id FROM readings WHERE id <= ? ORDER BY id LIMIT ?", (upto, most)).fetchall()
-    if rows:
-        connection.execute("DELETE FROM readings WHERE id <= ?", rows[-1])
-        sums[totals.PRUNED] += len(rows)
-        sums[totals.PRUNED_TO] = max(rows[-1][0], sums[totals.PRUNED_TO])
-        blocks.drop(connection, sums[totals.PRUNED_TO])
-    return len(rows)
+    rows = batches.oldest(connection, upto, most=most)
+    if not rows:
+        return 0
+    count = drop_readings(connection, sums, rows[-1][0])
+    blocks.drop(connection, sums[totals.PRUNED_TO])
+    return count
 
 
 def _shed_letters(connection: sqlite3.Connection, sums: Totals, most: int) -> int:

@@ -29,7 +29,9 @@ from gateway.store.effects import (
     LetterTried,
     Progressed,
     ReadingKept,
+    ReportKept,
     WindowClosed,
+    spelled_out,
 )
 from gateway.store.outcomes import Outcome, Outcomes
 from gateway.store.positions import Positions
@@ -47,7 +49,8 @@ _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO 
   first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
 _PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
 
-_MANY = frozenset((ReadingKept, Counted))
+_READINGS = frozenset((ReadingKept, ReportKept))
+_MANY = frozenset((*_READINGS, Counted))
 """What comes by the thousand, and is written together."""
 _STEPS = 1_000_000
 """Steps of SQLite's machine between two beats: some hundredths of a second."""
@@ -78,7 +81,7 @@ class Store:
         if beat:
             self._connection.set_progress_handler(beat, _STEPS)
         self._totals = Totals(self._connection)
-        self._readings = Readings(self._connection, self._totals, raw)
+        self._readings = Readings(self._connection, self._totals, raw, patient=linger > 0)
         self._outcomes = Outcomes(self._connection, self._totals)
         self._dead_letters = DeadLetters(self._connection, self._totals)
         self._counters = Counters(self._connection)
@@ -104,7 +107,7 @@ class Store:
         except UnicodeEncodeError:
             # A lone surrogate, which JSON can carry and UTF-8 cannot. Refusing it for good would stop the flows for one hostile payload.
             self._roll_back()
-            self._write([_encodable(effect) for effect in effects])
+            self._write([_encodable(effect) for effect in spelled_out(effects)])
         except BaseException:
             self._roll_back()
             raise
@@ -129,6 +132,7 @@ class Store:
         try:
             self._begin()
             self._counters.write(all_of_them=True)
+            self._readings.settle()
             (newest,) = self._connection.execute("SELECT coalesce(max(seq), 0) FROM effects").fetchone()
             self._totals[totals.EFFECTS_SYNCED] = max(newest, self._totals[totals.EFFECTS_SYNCED])
         except BaseException:
@@ -140,9 +144,10 @@ class Store:
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def prune(self, before: int, delivered: Positions | None = None, *, most: int = 20_000) -> int:
-        """Delete at most `most` rows that came before `before` (epoch ns) and that every destination has (`delivered`); gives how many.
+        """Delete `most` rows that came before `before` (epoch ns) and that every destination has (`delivered`); gives how many.
 
-        Call it again while it gives `most`. Rows not delivered yet are never deleted; totals keep counting what is gone.
+        Call it again while it gives so many; readings go by whole batches, which may be some more. Rows not delivered yet are never deleted;
+        totals keep counting what is gone.
         """
         with self._change():
             gone = prune(self._connection, self._totals, before, delivered or Positions.everything(), most=most)
@@ -150,7 +155,7 @@ class Store:
         return gone
 
     def shed(self, kind: Kind, delivered: Positions, *, most: int) -> int:
-        """Delete at most `most` of the oldest rows of a kind, for want of room; gives how many. Totals keep counting what is gone."""
+        """Delete `most` of the oldest rows of a kind (readings by whole batches), for want of room; gives how many. Totals keep counting what is gone."""
         with self._change():
             return shed(self._connection, self._totals, kind, delivered, most=most)
 
@@ -216,6 +221,8 @@ class Store:
         self.commit()
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._readings.settle()
+            self._readings.save()
             yield
             self.commit()
         except BaseException:
@@ -234,7 +241,7 @@ class Store:
     def _write(self, effects: Sequence[Effect]) -> None:
         self._begin()
         urgent = self._take(effects)
-        if self._counters:
+        if self._counters and not urgent:
             self._counters.write()
         if urgent or not effects or monotonic() - self._since >= self._linger:
             self.commit()
@@ -245,7 +252,7 @@ class Store:
         """Write effects into the transaction; tell whether there was an outcome, which must not wait."""
         if self._readings.redo.under_way:
             self._readings.redo.make_room({effect.offset for effect in effects if type(effect) is Progressed})
-        readings = [effect for effect in effects if type(effect) is ReadingKept]
+        readings = [effect for effect in effects if isinstance(effect, ReadingKept | ReportKept)]
         if readings:
             self._readings.write(readings)
         counted = [effect for effect in effects if type(effect) is Counted]

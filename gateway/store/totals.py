@@ -13,6 +13,9 @@ PRUNED_TO = "readings pruned to"
 SEALED = "readings sealed"
 """The highest id that the blocks cover."""
 
+SETTLED_TO = "readings settled to"
+"""The id up to which the table of series knows of all readings."""
+
 SHED = "shed "
 """Begins the terms of what was given up for want of room, by kind."""
 

@@ -15,7 +15,9 @@ Stored = float | int | str | bytes
 NUMBER = "CASE WHEN typeof({0}) = 'text' OR {0} = x'6e616e' THEN NULL ELSE CAST({0} AS REAL) END"
 """SQL for a stored value as a number, NULL where it is none: `NUMBER.format("value")`."""
 
-_SMALLEST, _LARGEST = -(1 << 63), (1 << 63) - 1
+LEAST, GREATEST = -(1 << 63), (1 << 63) - 1
+"""The integers that SQLite has."""
+
 _NAN = b"nan"
 
 _SOURCES: dict[TimeSource, int] = {
@@ -41,7 +43,7 @@ def pack(value: Value) -> Stored:
     if isinstance(value, bool):
         return b"1" if value else b"0"
     if isinstance(value, int):
-        return value if _SMALLEST <= value <= _LARGEST else b"%d" % value
+        return value if LEAST <= value <= GREATEST else b"%d" % value
     if isinstance(value, float) and value != value:  # noqa: PLR0124  # NaN is what differs from itself
         return _NAN
     return value

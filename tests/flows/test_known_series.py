@@ -11,7 +11,7 @@ from flows.repeats import Repeats
 from flows.tally import MOST_SHED
 from gateway.journal.row import Entry, Kind, Row, Shed, pack, pack_sheds
 from gateway.ledger import Books, balance
-from gateway.store.effects import Counted, DeadLettered, DeviceLearned, ReadingKept
+from gateway.store.effects import Counted, DeadLettered, DeviceLearned, ReadingKept, spelled_out
 
 S = 1_000_000_000
 AT = 1_750_000_000 * S
@@ -34,7 +34,7 @@ class Source:
         body = pack_sheds(sheds) if sheds else pack(entries)
         row = Row(self.offset, kind, AT + at * S, at * S, 1, 1, True, count, self.total, body)
         effects = [effect for key, part in self.normaliser.take(row) if key == STORE for effect in part.effects]
-        for one in effects:
+        for one in spelled_out(effects):
             if isinstance(one, Counted):
                 self.counters[one.stage, one.scope, one.device, one.term] = one.value
             if isinstance(one, ReadingKept):
@@ -54,7 +54,7 @@ def said(device, **values):
 
 
 def of(kind, effects):
-    return [one for one in effects if isinstance(one, kind)]
+    return [one for one in spelled_out(effects) if isinstance(one, kind)]
 
 
 def test_new_series_beyond_the_limit_are_refused_and_known_ones_go_on():

@@ -14,7 +14,17 @@ from flows.spec import read_flow
 from flows.waiting import MOST_BYTES, PATIENCE
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row, pack, pack_derived, pack_replays
 from gateway.ledger import Books, balance
-from gateway.store.effects import OWN_FLOW, SHARDS, CommandRequested, Counted, DeadLettered, Derived, DeviceLearned, ReadingKept
+from gateway.store.effects import (
+    OWN_FLOW,
+    SHARDS,
+    CommandRequested,
+    Counted,
+    DeadLettered,
+    Derived,
+    DeviceLearned,
+    ReadingKept,
+    spelled_out,
+)
 from gateway.store.reader import StoreReader
 from gateway.store.store import Store
 from simulator.dialects.sparkplug_b import SparkplugB
@@ -50,11 +60,11 @@ def node():
 
 
 def values(effects):
-    return [one.reading.value for one in effects if isinstance(one, ReadingKept) and one.reading.metric == "temperature"]
+    return [one.reading.value for one in spelled_out(effects) if isinstance(one, ReadingKept) and one.reading.metric == "temperature"]
 
 
 def of(kind, effects):
-    return [one for one in effects if isinstance(one, kind)]
+    return [one for one in spelled_out(effects) if isinstance(one, kind)]
 
 
 def total(effects, term):

@@ -10,7 +10,7 @@ from flows.backtest import replay
 from flows.normaliser import Normaliser
 from flows.spec import read_flow
 from gateway.journal.row import Entry, Kind, Row, pack
-from gateway.store.effects import AlertChanged, CommandRequested, Counted, ReadingKept, WindowClosed
+from gateway.store.effects import AlertChanged, CommandRequested, Counted, ReadingKept, WindowClosed, spelled_out
 
 S = 1_000_000_000
 T0 = 1_767_225_600 * S  # 2026-01-01T00:00:00Z
@@ -61,7 +61,7 @@ def epoch(at):
 
 
 def of(kind, effects):
-    return [one for one in effects if isinstance(one, kind)]
+    return [one for one in spelled_out(effects) if isinstance(one, kind)]
 
 
 def counted(effects, term):

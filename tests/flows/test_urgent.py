@@ -26,7 +26,7 @@ from gateway.journal.retention import write_durable
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.journal.segment import Segment, segment_path
 from gateway.journal.urgent import UrgentNotes, UrgentReader
-from gateway.store.effects import SHARDS, AlertChanged, Counted, Progressed, ReadingKept, WindowClosed
+from gateway.store.effects import SHARDS, AlertChanged, Counted, Progressed, ReadingKept, WindowClosed, spelled_out
 
 SECOND = 1_000_000_000
 FLOWS = {
@@ -169,7 +169,7 @@ def run(flows, directory, *, resume_every=0):
 
 
 def of(kind, effects):
-    return [one for one in effects if isinstance(one, kind)]
+    return [one for one in spelled_out(effects) if isinstance(one, kind)]
 
 
 def sums(effects):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from contextlib import ExitStack, closing
 
 import aiomqtt
@@ -16,6 +17,7 @@ from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
 from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
+from gateway.store import batches
 from gateway.store.effects import CommandRequested
 
 S = 1_000_000_000
@@ -129,3 +131,26 @@ def rig_with(tmp_path, mosquitto):
 def rig(rig_with):
     """Give a rig for devices without profiles."""
     return rig_with()
+
+
+@pytest.fixture(scope="session")
+def as_schema_3():
+    """Give a way to turn a new store into one of schema 3, which has a row for each reading."""
+
+    def turn(path):
+        store = sqlite3.connect(path)
+        rows = [*batches.after(store, -1)]
+        store.executescript(
+            "DROP TABLE batches; DROP TABLE blocks; DROP TABLE spans; PRAGMA user_version=3;"
+            "DELETE FROM totals WHERE term = 'readings settled to';"
+            "CREATE TABLE readings(id INTEGER PRIMARY KEY, series INTEGER NOT NULL, ts INTEGER NOT NULL, value NOT NULL, unit TEXT, raw_value,"
+            " raw_unit TEXT, delay INTEGER NOT NULL, time_source NOT NULL, sequence INTEGER);"
+            "CREATE TABLE blocks(id INTEGER PRIMARY KEY, last INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL);"
+            "CREATE TABLE spans(block INTEGER NOT NULL, series INTEGER NOT NULL, min_ts INTEGER NOT NULL, max_ts INTEGER NOT NULL,"
+            " ids BLOB NOT NULL, PRIMARY KEY(block, series)) WITHOUT ROWID;"
+        )
+        store.executemany("INSERT INTO readings VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        store.commit()
+        store.close()
+
+    return turn

@@ -24,7 +24,7 @@ from gateway.letters.judgement import judge
 from gateway.letters.listed import letters_lines
 from gateway.letters.mailbox import MAILBOX, MOST, Mailbox, carry
 from gateway.status import status
-from gateway.store.effects import SHARDS, AlertChanged, CommandRequested, DeadLettered, ReadingKept, WindowClosed
+from gateway.store.effects import SHARDS, AlertChanged, CommandRequested, DeadLettered, ReadingKept, WindowClosed, spelled_out
 from gateway.store.reader import StoreReader
 from gateway.store.schema import StoreError, open_writer
 from gateway.store.store import Store
@@ -122,7 +122,7 @@ def folder(tmp_path):
 
 
 def of(effects, *kinds):
-    return [one for one in effects if isinstance(one, kinds)]
+    return [one for one in spelled_out(effects) if isinstance(one, kinds)]
 
 
 # What the flows do
@@ -291,10 +291,11 @@ def test_crash_between_journal_and_mailbox_gives_a_duplicate(folder):
 # The store of an older version
 
 
-def test_store_of_schema_1_is_brought_up_to_date(tmp_path):
+def test_store_of_schema_1_is_brought_up_to_date(tmp_path, as_schema_3):
     """A reader says what to do; the writer adds what is missing, and letters that were there can be listed."""
     path = tmp_path / "store.db"
     Store(path).close()
+    as_schema_3(path)
     old = sqlite3.connect(path)
     old.executescript(
         "ALTER TABLE series DROP COLUMN before; ALTER TABLE series DROP COLUMN heard_id; ALTER TABLE series DROP COLUMN labels;"

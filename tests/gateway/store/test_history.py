@@ -94,14 +94,3 @@ def test_pruned_readings_are_in_no_history(filled):
     )
     with StoreReader(path) as reader:
         assert reader.history("a") == expected
-
-
-def test_a_reading_below_the_sealed_ones_is_found(tmp_path, kept, sealed_often):  # noqa: ARG001
-    """A reading that comes out of order, under an id that blocks have passed, is in the history."""
-    path = tmp_path / "store.db"
-    with Store(path) as store:
-        store.write([kept(number) for number in range(10, 300)])
-        store.write([kept(5, value=-1.0, ts=T0)])
-    with StoreReader(path) as reader:
-        assert reader.history("t1", until=T0 + 1)[0].reading.value == -1.0
-        assert len(reader.history("t1")) == 291

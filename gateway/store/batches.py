@@ -1,0 +1,347 @@
+"""How readings lie in the store: by the hundred, column by column, in the order in which they came.
+
+A batch holds readings of one row of the journal, so that what is written again meets itself. Within it, what a message said is a run: the
+values follow each other, and what they share stands once. Written so, a reading takes a fifth of the bytes and of the time of a row of its own.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+
+from devices.form import Report
+from devices.reading import Reading, Value
+from gateway.damage import DamageError
+from gateway.store.values import GREATEST, LEAST, SOURCES, Stored, pack
+
+LARGEST = 256
+"""Readings in a batch, but for those of one message: whoever looks for one of them reads them all."""
+
+COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source, sequence"
+Row = tuple[int, int, int, Stored, str | None, Stored | None, str | None, int, int | str, int | None]
+"""A reading as `COLUMNS`, with its series by number. `unit` only where it is not the series' own ("" for none); raw_* only where they differ;
+`delay` is received - ts, in ns; `value` and `time_source` as `values.py` says."""
+
+PLACES = 20
+"""Bits of a reading's id that number it within its row of the journal (`ReadingKept`)."""
+
+
+class UsedError(ValueError):
+    """Two readings have one id."""
+
+
+class Run(NamedTuple):
+    """What one message said: its place behind the batch's first id, how many values, and what they share."""
+
+    place: int
+    values: int
+    ts: int
+    delay: int
+    time_source: int | str
+    sequence: int | None
+
+
+class Body(msgspec.Struct, array_like=True):
+    """The columns of a batch. Values are as they were said, but that integers beyond 64 bits are their digits as bytes; the exceptions are by place."""
+
+    runs: list[Run]
+    series: list[int]
+    values: list[Any]
+    units: dict[int, str]
+    raw_values: dict[int, Any]
+    raw_units: dict[int, str]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Body).decode
+
+
+class BatchWriter:
+    """Takes readings with ascending ids, and writes them in the caller's transaction."""
+
+    def __init__(self, connection: sqlite3.Connection, written: Callable[[int, int, Contents], None]) -> None:
+        """`written` is told of each batch, by its first and last id."""
+        self._connection = connection
+        self._written = written
+        self._body = Body([], [], [], {}, {}, {})
+        self._first = self._next = self._at = 0
+        self._ready: list[tuple[int, int, int, int, bytes]] = []
+
+    def add_report(self, first: int, report: Report, series: Iterable[int], exceptions: Exceptions) -> None:
+        """Take the readings of a report, the first of them with the id `first`."""
+        values = report.values
+        body = self._room(first, len(values), report.received)
+        ts = report.ts
+        body.runs.append(
+            Run(first - self._first, len(values), ts, report.received - ts, SOURCES.get(report.time_source, report.time_source), None)
+        )
+        start = len(body.series)
+        body.series += series
+        body.values += values
+        if exceptions:
+            exceptions.note(body, start, report)
+
+    def add(self, reading_id: int, series: int, own_unit: str | None, reading: Reading) -> None:
+        """Take a reading; `own_unit` is that of its series."""
+        received, ts, value = reading.received, reading.ts, reading.value
+        body = self._room(reading_id, 1, received)
+        source = SOURCES.get(reading.time_source, reading.time_source)
+        place = len(body.series)
+        body.runs.append(Run(reading_id - self._first, 1, ts, received - ts, source, reading.sequence))
+        body.series.append(series)
+        body.values.append(_wire(value))
+        if reading.unit != own_unit:
+            body.units[place] = reading.unit or ""
+        if not same(reading.raw_value, value):
+            body.raw_values[place] = _wire(reading.raw_value)
+        if reading.raw_unit != reading.unit:
+            body.raw_units[place] = reading.raw_unit or ""
+
+    def _room(self, first: int, count: int, received: int) -> Body:
+        """Give the body that takes so many readings from `first` on. Raises UsedError where their ids do not follow those before."""
+        body = self._body
+        if body.series and (first >> PLACES != self._first >> PLACES or len(body.series) + count > LARGEST):
+            self._end()
+            body = self._body
+        if not body.series:
+            self._first, self._at = first, received
+        elif first < self._next:
+            raise UsedError(f"each reading must have an id of its own; got {first} used before")
+        self._next, self._at = first + count, max(self._at, received)
+        return body
+
+    def _end(self) -> None:
+        body = self._body
+        if body.series:
+            contents = Contents.of(body)
+            self._ready.append((self._first, self._next - 1, contents.readings, self._at, _encode(body)))
+            self._written(self._first, self._next - 1, contents)
+            self._body = Body([], [], [], {}, {}, {})
+
+    def write(self) -> int:
+        """Write what was taken; give how many readings that are. Raises UsedError where an id has been used before."""
+        self._end()
+        ready, self._ready = self._ready, []
+        try:
+            self._connection.executemany("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", ready)
+        except sqlite3.IntegrityError as error:
+            raise UsedError(f"each reading must have an id of its own; got one used before, near {ready[0][0]}") from error
+        return sum(count for _, _, count, _, _ in ready)
+
+    def forget(self) -> None:
+        """Let go of what was taken and is not written."""
+        self._body, self._ready = Body([], [], [], {}, {}, {}), []
+
+
+class Exceptions:
+    """What of a form's columns must stand with each of its values: units that are not their series', and values that are not as they were said."""
+
+    def __init__(self, units: dict[int, str], raw_units: dict[int, str], *, converted: bool) -> None:
+        """Units by column; `converted` where values may differ from what was said."""
+        self._units, self._raw_units, self._converted = units, raw_units, converted
+
+    def __bool__(self) -> bool:
+        return bool(self._units or self._raw_units or self._converted)
+
+    def note(self, body: Body, start: int, report: Report) -> None:
+        """Note those of a report whose values begin at `start`."""
+        for place, unit in self._units.items():
+            body.units[start + place] = unit
+        for place, unit in self._raw_units.items():
+            body.raw_units[start + place] = unit
+        if report.said is not report.values:
+            for place, (said, value) in enumerate(zip(report.said, report.values, strict=True)):
+                if not same(said, value):
+                    body.raw_values[start + place] = said
+
+
+def same(raw: Value, value: Value) -> bool:
+    """Tell whether a value is what was said, and of its kind."""
+    return raw is value or (type(raw) is type(value) and raw == value)
+
+
+def _wire(value: Value) -> Value | bytes:
+    return value if not isinstance(value, int) or LEAST <= value <= GREATEST else b"%d" % value
+
+
+def rows(first: int, blob: bytes) -> Iterator[Row]:
+    """Give the readings of a batch. Raises DamageError where it cannot be decoded."""
+    body = _body(first, blob)
+    units, raw_values, raw_units = body.units, body.raw_values, body.raw_units
+    place = 0
+    for run in body.runs:
+        reading_id = first + run.place
+        for number in range(reading_id, reading_id + run.values):
+            raw = raw_values.get(place)
+            yield (
+                number,
+                body.series[place],
+                run.ts,
+                _stored(body.values[place]),
+                units.get(place),
+                None if raw is None else _stored(raw),
+                raw_units.get(place),
+                run.delay,
+                run.time_source,
+                run.sequence,
+            )
+            place += 1
+
+
+def _stored(value: Any) -> Stored:
+    return value if isinstance(value, bytes) else pack(value)
+
+
+def _body(first: int, blob: bytes) -> Body:
+    try:
+        body = _decode(blob)
+    except msgspec.DecodeError as error:
+        raise DamageError("store.db", f"the readings behind {first} cannot be decoded: {error}") from error
+    if not len(body.series) == len(body.values) == sum(run.values for run in body.runs):
+        raise DamageError("store.db", f"the readings behind {first} must have as many series as values; got others")
+    return body
+
+
+def is_sound(first: int, blob: bytes) -> bool:
+    """Tell whether a batch can be decoded."""
+    try:
+        _body(first, blob)
+    except DamageError:
+        return False
+    return True
+
+
+def series_of(first: int, blob: bytes) -> list[int]:
+    """Give the series of a batch's readings, by number. Raises DamageError."""
+    return _body(first, blob).series
+
+
+class Contents(NamedTuple):
+    """What a batch holds: series by number, the least and the greatest event time, and how many readings."""
+
+    series: frozenset[int]
+    since: int
+    until: int
+    readings: int
+
+    @classmethod
+    def of(cls, body: Body) -> Contents:
+        """Look at the columns of a batch."""
+        times = [run.ts for run in body.runs]
+        return cls(frozenset(body.series), min(times), max(times), len(body.series))
+
+
+def contents(first: int, blob: bytes) -> Contents:
+    """Give what a batch holds. Raises DamageError."""
+    return Contents.of(_body(first, blob))
+
+
+def after(connection: sqlite3.Connection, position: int) -> Iterator[Row]:
+    """Give the readings with ids above `position`, in order."""
+    start = _begins(connection, position)
+    for first, blob in connection.execute("SELECT id, body FROM batches WHERE id >= ? ORDER BY id", (start,)):
+        yield from (row for row in rows(first, blob) if row[0] > position)
+
+
+def between(connection: sqlite3.Connection, first: int, end: int) -> Iterator[Row]:
+    """Give the readings with ids in [first, end), in order."""
+    for row in after(connection, first - 1):
+        if row[0] >= end:
+            return
+        yield row
+
+
+def of(connection: sqlite3.Connection, batches: Iterable[int], series: frozenset[int]) -> Iterator[Row]:
+    """Give the readings of these series in the batches with these ids; one that is gone is left out."""
+    for first in batches:
+        for (blob,) in connection.execute("SELECT body FROM batches WHERE id = ?", (first,)):
+            if not series.isdisjoint(series_of(first, blob)):
+                yield from (row for row in rows(first, blob) if row[1] in series)
+
+
+def one(connection: sqlite3.Connection, reading_id: int) -> Row | None:
+    """Give the reading with an id; None where there is none (any more)."""
+    return next(between(connection, reading_id, reading_id + 1), None)
+
+
+def count_after(connection: sqlite3.Connection, position: int) -> int:
+    """Give how many readings have ids above `position`."""
+    (whole,) = connection.execute("SELECT coalesce(sum(count), 0) FROM batches WHERE id > ?", (position,)).fetchone()
+    start = _begins(connection, position)
+    part = connection.execute("SELECT body FROM batches WHERE id = ? AND id <= ? AND last > ?", (start, position, position)).fetchone()
+    return int(whole) + (sum(row[0] > position for row in rows(start, part[0])) if part else 0)
+
+
+def count_by_series(found: Iterable[Row]) -> dict[int, int]:
+    """Count readings by series."""
+    counts: dict[int, int] = {}
+    for row in found:
+        counts[row[1]] = counts.get(row[1], 0) + 1
+    return counts
+
+
+def delete(connection: sqlite3.Connection, first: int, end: int) -> int:
+    """Delete the batches that begin in [first, end), in the caller's transaction; give how many readings they held."""
+    (count,) = connection.execute("SELECT coalesce(sum(count), 0) FROM batches WHERE id >= ? AND id < ?", (first, end)).fetchone()
+    connection.execute("DELETE FROM batches WHERE id >= ? AND id < ?", (first, end))
+    return int(count)
+
+
+def oldest(connection: sqlite3.Connection, upto: int, *, most: int) -> list[tuple[int, int, int]]:
+    """Give (last id, readings, when the newest came) of the oldest batches with no id above `upto`, so many that they hold `most` readings."""
+    found: list[tuple[int, int, int]] = []
+    count = 0
+    for last, readings, at in connection.execute("SELECT last, count, at FROM batches WHERE id <= ? ORDER BY id", (upto,)):
+        if last > upto or count >= most:
+            break
+        found.append((last, readings, at))
+        count += readings
+    return found
+
+
+def newest(connection: sqlite3.Connection) -> int:
+    """Give the highest id; 0 where there is none."""
+    row = connection.execute("SELECT last FROM batches ORDER BY id DESC LIMIT 1").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _begins(connection: sqlite3.Connection, position: int) -> int:
+    """Give the id of the batch in which an id lies, or would lie."""
+    (start,) = connection.execute("SELECT coalesce(max(id), 0) FROM batches WHERE id <= ?", (position,)).fetchone()
+    return int(start)
+
+
+def from_rows(connection: sqlite3.Connection, found: Iterable[Row]) -> int:
+    """Write readings that come as rows, in order of their ids, in the caller's transaction; give how many."""
+    count = 0
+    for _, group in groupby(found, lambda row: row[0] >> PLACES):
+        part: list[Row] = []
+        for row in group:
+            part.append(row)
+            if len(part) == LARGEST:
+                count += _insert(connection, part)
+                part = []
+        count += _insert(connection, part) if part else 0
+    return count
+
+
+def _insert(connection: sqlite3.Connection, part: list[Row]) -> int:
+    first = part[0][0]
+    body = Body([], [], [], {}, {}, {})
+    for place, (number, series, ts, value, unit, raw, raw_unit, delay, source, sequence) in enumerate(part):
+        body.runs.append(Run(number - first, 1, ts, delay, source, sequence))
+        body.series.append(series)
+        body.values.append(value)
+        if unit is not None:
+            body.units[place] = unit
+        if raw is not None:
+            body.raw_values[place] = raw
+        if raw_unit is not None:
+            body.raw_units[place] = raw_unit
+    at = max(row[2] + row[7] for row in part)
+    connection.execute("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", (first, part[-1][0], len(part), at, _encode(body)))
+    return len(part)
