@@ -112,15 +112,14 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return items
         behind = self._pace.behind
         rows = [] if self._listening and self._dry else self._read()
-        if not rows:
-            if behind:
-                return self._turn_for_the_sink()
-            self._listening = self._bell.wait(_MOMENT if self._pace.owes else _WAIT)
-            if self._listening:
-                rows = self._read()
-            elif self._pace.owes:
-                return self._turn_for_the_sink()
-        return self._items(rows)
+        if not rows and not behind:
+            rows = self._wait()
+        return self._turn_for_the_sink() if not rows and (behind or self._pace.owes) else self._items(rows)
+
+    def _wait(self) -> list[Row]:
+        """Wait for the bell, and read what it rings for."""
+        self._listening = self._bell.wait(_MOMENT if self._pace.owes else _WAIT)
+        return self._read() if self._listening else []
 
     def _turn_for_the_sink(self) -> list[Item]:
         """Give nothing, so that the sink writes what waits there."""

@@ -19,7 +19,15 @@ OURS = {
     "gateway.cli": ("devices", "flows", "simulator"),  # the one package that starts the others
     "flows": (
         "devices",
-        *("gateway.config", "gateway.damage", "gateway.disk", "gateway.exit_status", "gateway.findings", "gateway.heartbeat"),
+        *(
+            "gateway.config",
+            "gateway.damage",
+            "gateway.disk",
+            "gateway.exit_status",
+            "gateway.findings",
+            "gateway.garbage",
+            "gateway.heartbeat",
+        ),
         *("gateway.journal", "gateway.logs", "gateway.profile_check", "gateway.settings", "gateway.state_file", "gateway.store"),
     ),
     "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.logs"),
