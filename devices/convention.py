@@ -97,6 +97,11 @@ class Slot(msgspec.Struct):
     declared: str | None = None
     calibration: Calibration | None = None
 
+    def only_bounds(self, value: Value) -> bool:
+        """Tell whether a value is a number that stays as it is, in the slot's unit, for as long as it lies between two others."""
+        changes = self.convert is not None or self.calibration is not None or self.declared is not None
+        return self.low is not None and not changes and value.__class__ in (int, float) and self.low <= value <= self.high
+
     def right(self, value: float) -> float:
         """Return a converted number as its profile's calibration puts it right. Raises UnusableError where either leaves what a double holds."""
         value = value if self.calibration is None else self.calibration(value)
@@ -264,7 +269,7 @@ class Convention(ABC):
             kind = value.__class__
             slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
             metric, unit, raw_unit = slot.metric, slot.unit, slot.raw_unit
-            if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:  # type: ignore[operator]
+            if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
                 refuse_integer(slot.key, value)
             if not slot.plain:
                 metric, value, unit, raw_unit = self.understood(slot, value)

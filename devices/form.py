@@ -73,6 +73,7 @@ class Form:
     """
 
     __slots__ = (
+        "_bounds",
         "_convention",
         "_converted",
         "_kinds",
@@ -107,7 +108,10 @@ class Form:
         self._said = said
         self._time = [*body].index(layout.time) if layout.time is not None else -1
         self._kinds = [one.value.__class__ for _, one, _ in given]
-        self._converted = tuple((place, slot) for place, (slot, _, _) in enumerate(given) if not slot.plain)
+        odd = [(place, slot) for place, (slot, _, _) in enumerate(given) if not slot.plain]
+        bounded = {place for place, slot in odd if slot.only_bounds(given[place][1].value)}
+        self._bounds = tuple((place, slot.low, slot.high) for place, slot in odd if place in bounded)
+        self._converted = tuple((place, slot) for place, slot in odd if place not in bounded)
         self._learned = tuple((table, table.get(self.device)) for table in learned)
 
     @property
@@ -157,9 +161,10 @@ class Form:
         kinds = [*map(_CLASS, said)]
         if (kinds != self._kinds and not self._of_their_kind(said)) or (int in kinds and not _fit(said)):
             return None
-        if not self._converted:
-            return Report(self, said, said, ts, received, source)
-        values = self._understood(said)
+        for place, low, high in self._bounds:
+            if not low <= said[place] <= high:
+                return None
+        values = self._understood(said) if self._converted else said
         return Report(self, values, said, ts, received, source) if values else None
 
     def _of_their_kind(self, said: Sequence[Any]) -> bool:
@@ -191,8 +196,9 @@ _CLASS = attrgetter("__class__")
 
 
 def _fit(said: Sequence[Any]) -> bool:
-    """Tell whether all integers are those that every dialect may say."""
-    return all(LEAST_INTEGER <= value <= GREATEST_INTEGER for value in said if value.__class__ is int)
+    """Tell whether all integers, of which there is one, are those that every dialect may say."""
+    whole = [value for value in said if value.__class__ is int]
+    return min(whole) >= LEAST_INTEGER and max(whole) <= GREATEST_INTEGER
 
 
 def _column(slot: Slot, value: Value, reading: Reading) -> Column:

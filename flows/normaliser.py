@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ from devices.catalogue import Catalogue
 from devices.convention import MOST_READINGS
 from devices.form import Report
 from devices.profile import Profile
-from devices.reading import DeadLetter, Held, Ignored, Message, Outcome, Reading, Refused
+from devices.reading import DeadLetter, Held, Ignored, Message, Outcome
 from devices.topics import matches, specificity
 from flows import derived
 from flows.asks import Asks
@@ -23,19 +22,19 @@ from flows.copies import Copies
 from flows.early import Early, Taken
 from flows.flow import Flow
 from flows.heard import Heard
-from flows.identity import effect_id, group_text
-from flows.known_series import KnownSeries, series_name
+from flows.known_series import KnownSeries
 from flows.newer_state import NewerStateError
 from flows.poison import WHOLE, Poison
-from flows.repeats import Repeats, Seen
+from flows.readings import Readings
+from flows.repeats import Repeats
 from flows.repeats_log import RepeatsLog
 from flows.replayed import Replayed, became, only, value_name
-from flows.router import Route, Router
 from flows.row_order import RowPart
-from flows.slice import Looked, Slice
-from flows.step import Shards, Step
+from flows.slice import Slice
+from flows.step import Step
 from flows.tally import Tally
-from flows.track import Bundle, Track
+from flows.track import Track
+from flows.tracks import Tracks
 from flows.waiting import Waiting
 from gateway.journal.row import Entry, Flag, Kind, Replay, Row
 from gateway.store.effects import (
@@ -43,11 +42,9 @@ from gateway.store.effects import (
     DeadLettered,
     Derived,
     Effect,
-    Failed,
     LetterTried,
     Progressed,
     ReadingKept,
-    ReportKept,
     spelled_out,
 )
 
@@ -57,8 +54,6 @@ STORE = "store"
 _SECOND = 1_000_000_000
 _RETAINED, _REPEATED, _OVERSIZE = int(Flag.RETAINED), int(Flag.REPEATED), int(Flag.OVERSIZE)
 """As plain numbers: an IntFlag takes longer to look at than a message to count."""
-_NEW: list[Seen] = ["new"]
-_HOUR = 3600 * _SECOND
 _AT_ONCE, _FLUSH_EVERY = 200, 10
 """Counters by device and stage that are given every second; where more have moved, all are given after so many seconds, or when it is quiet."""
 _VERSION = 3
@@ -119,24 +114,30 @@ class Normaliser:
         self._tally = Tally(state.get("tally"))
         self._waiting = Waiting(state.get("waiting"))
         self._asks = Asks(state.get("asked"))
-        self._repeats = Repeats(state.get("repeats"), repeats)
         self._replayed = Replayed(state.get("replayed"))
         self._catalogue = Catalogue(profiles, learned=state.get("learned"))
         self._retained = sorted(retained, key=lambda one: specificity(one[0]))
         self._copies = Copies(state.get("copies"))
-        self._router = Router(flows)
-        self._tracks: dict[tuple[str, str, str], Track] = {}
-        self._series = KnownSeries(series_limit, state.get("series"))
+        self._tracks = Tracks(flows, self._catalogue, KnownSeries(series_limit, state.get("series")))
         self._poison = poison or Poison()
-        self._heard = Heard(self._catalogue, self._series)
-        self.attention = Attention()
+        self._heard = Heard(self._catalogue, self._tracks.series)
+        self._readings = Readings(self._heard, Repeats(state.get("repeats"), repeats))
+
+    @property
+    def attention(self) -> Attention:
+        """Who is to be told what is under way."""
+        return self._readings.attention
+
+    @attention.setter
+    def attention(self, attention: Attention) -> None:
+        self._readings.attention = attention
 
     def take(self, row: Row) -> Iterator[Item]:
         """Move on by one row."""
         before = self._clock.now if self._second >= 0 else -_SECOND
         clock = self._clock.advance(row)
         self.offset, self._received = row.offset, row.received
-        step = Step(row)
+        step = Step(row, self._tally)
         tick = clock // _SECOND != self._second
         self._second = clock // _SECOND
         flush = tick and self._flushes(row)
@@ -195,8 +196,8 @@ class Normaliser:
 
         No time passes by it, and no watermark goes further than the rows in their order have come. What a flow counts is counted with it.
         """
-        step = Step(row)
         messages, tally, self._tally = self._messages, self._tally, Tally()
+        step = Step(row, self._tally)
         self._read(step)
         self._messages, self._tally, counted = messages, tally, self._tally
         selected, rest = counted.split("select")
@@ -268,15 +269,8 @@ class Normaliser:
 
     def _forget(self, step: Step) -> Sequence[str]:
         """Where there is no room for new series, forget what has been silent for long; give the devices of which nothing is left."""
-        if self._series.sweeps(self._second):
-            self._note_heard()
-        names, devices = self._series.forget_silent(self._second)
-        self._repeats.forget(names)
-        for name in names:
-            device, metric, channel = name.split("\x1f", 2)
-            self._tracks.pop((device, metric, channel), None)
-        if names:
-            self._catalogue.forget_topics()  # whose forms follow what is forgotten
+        names, devices = self._tracks.forget_silent(self._second)
+        self._readings.repeats.forget(names)
         self._heard.forget(devices)
         step.effects.extend(self._tally.forget(devices))
         return devices
@@ -318,7 +312,7 @@ class Normaliser:
         if isinstance(outcome, DeadLetter):
             self._dead(step, message, outcome)
         elif isinstance(outcome, list):
-            self._take_readings(step, outcome, tracks)
+            self._readings.take(step, outcome, tracks)
 
     def _is_copy(self, row: Row, entry: Entry) -> bool:
         """Tell whether the broker sent a retained message before, for another subscription. A dead letter read again is never one."""
@@ -348,6 +342,9 @@ class Normaliser:
     def _take_message(self, step: Step, message: Message, keys: Sequence[str] = ()) -> Report | Outcome:
         """Read a message, and count it by what came of it."""
         outcome, tracks = self._understand(step, message, lambda: self._said(message, keys))
+        if isinstance(outcome, Report):  # which is read by what is known, and so gives no news
+            self._readings.take_report(step, outcome)
+            return outcome
         if isinstance(outcome, Ignored):
             self._tally.outcome(outcome.device or "", "ignored")
         elif isinstance(outcome, DeadLetter):
@@ -355,10 +352,8 @@ class Normaliser:
         elif isinstance(outcome, Held):
             self._tally.total("held", 1)
             self._waiting.hold(message, outcome, now=self._clock.now)
-        elif isinstance(outcome, Report):
-            self._take_report(step, outcome)
         else:
-            self._take_readings(step, outcome, tracks)
+            self._readings.take(step, outcome, tracks)
             if self._catalogue.news.refused:
                 self._refuse(step, message)
         self._take_news(step, message.received)
@@ -381,76 +376,16 @@ class Normaliser:
             outcome = read()
             tracks: list[Track] = []
             if isinstance(outcome, Report):
-                outcome, tracks = self._follow(outcome)
+                outcome = self._tracks.follow(outcome, self._second)
             if isinstance(outcome, list):
-                outcome, tracks = self._admit(outcome)
+                outcome, tracks = self._tracks.admit(outcome, self._second)
                 if isinstance(outcome, DeadLetter):  # there may be a million such names, which say nothing twice
                     self._catalogue.forget_topic(message.topic)
         except Exception as bug:  # noqa: BLE001  (one message must not stop the stream; it is kept, and its reason names the bug)
             self._catalogue.news.forget()
             return DeadLetter(f"bug in taking topic {message.topic!r}: {type(bug).__name__}: {bug}"[:400]), []
-        if self._router.failed:
-            step.effects.extend(self._failures(step.row.received))
+        step.effects += self._tracks.failures(step.row.received)
         return outcome, tracks
-
-    def _failures(self, at: int) -> Iterator[Failed]:
-        """Tell of the flows that could not say whether they want a series."""
-        failed, self._router.failed = self._router.failed, []
-        for flow, group, error in failed:
-            reason = f"where: {type(error).__name__}: {error}"[:400]
-            yield Failed(effect_id("f", flow, "where", group_text(group), at // _HOUR), flow, group, "", reason, at)
-
-    def _follow(self, report: Report) -> tuple[Report | list[Reading], list[Track]]:
-        """Hear the series of a report; give its readings one by one where there is no room for all of them."""
-        bundle = report.form.followed
-        if bundle is None:
-            readings = report.readings()
-            tracks = [self._tracks.get((one.device, one.metric, one.channel)) or self._track(one) for one in readings]
-            if None in tracks:
-                return readings, []
-            bundle = report.form.followed = Bundle([track for track in tracks if track])
-        bundle.hear(self._second)
-        return report, []
-
-    def _admit(self, readings: list[Reading]) -> tuple[list[Reading] | DeadLetter, list[Track]]:
-        """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
-        second = self._second
-        known, tracks, out = self._tracks, [], []
-        for reading in readings:
-            track = known.get((reading.device, reading.metric, reading.channel)) or self._track(reading)
-            if track is None:
-                out.append(reading)
-            else:
-                track.heard = second
-                tracks.append(track)
-        if out:
-            return self._left(readings, out), tracks
-        return readings, tracks
-
-    def _track(self, reading: Reading) -> Track | None:
-        """Take up a reading's series; None where it is new and there is no room."""
-        name = series_name(reading)
-        if not self._series.admit(name, self._second):
-            return None
-        track = self._tracks[reading.device, reading.metric, reading.channel] = Track(name, self._router.routes(reading), self._second)
-        return track
-
-    def _note_heard(self) -> None:
-        self._series.heard((track.name, track.heard) for track in self._tracks.values())
-
-    def _left(self, readings: list[Reading], out: list[Reading]) -> list[Reading] | DeadLetter:
-        """Refuse the readings that are `out`; give the others."""
-        for device in {reading.device for reading in out}:
-            if not self._series.has(device):
-                self._catalogue.forget(device)
-                self._catalogue.news.readdressed.discard(device)
-        left = f"is new, and limits.series ({self._series.limit:,}) are known that have not been silent for a day"
-        self._catalogue.news.refused += [
-            Refused(one.device, one.key, f"device {one.device!r}: series {one.metric!r} {left}"[:400]) for one in out
-        ]
-        names = {id(reading) for reading in out}
-        kept = [reading for reading in readings if id(reading) not in names]
-        return kept or DeadLetter(self._catalogue.news.refused[-1].reason, out[0].device)
 
     def _refuse(self, step: Step, message: Message) -> None:
         """Keep a message whose values were taken but for some that would change the type of their series."""
@@ -496,89 +431,9 @@ class Normaliser:
         if news.born:
             self._waiting.release(news.born)
 
-    def _take_report(self, step: Step, report: Report) -> None:
-        """Take a message that is like others before: at full speed where all in it is new."""
-        bundle: Bundle = report.form.followed
-        seen = self._repeats.look_at(bundle.names, report)
-        if report.received != step.row.received or self.attention.close or seen.count("new") != len(seen):
-            self._take_seen(step, report.readings(), bundle.tracks, seen)
-            return
-        device, count = report.form.device, len(seen)
-        step.effects.append(ReportKept(step.places(count), report))
-        if device not in self._heard:
-            step.effects.append(self._heard.learn(report.reading(0)))
-        for place, routes in bundle.wanted:
-            self._route(report.reading(place), routes, step.shards, late=False)
-        counts = self._tally.counters(device)
-        counts["readings"] = counts.get("readings", 0) + count
-        if bundle.unselected:
-            counts["unselected"] = counts.get("unselected", 0) + bundle.unselected
-        self._tally.outcome(device, "normalised")
-
-    def _take_readings(self, step: Step, readings: list[Reading], tracks: Sequence[Track]) -> None:
-        look = self._repeats.look
-        seen = (
-            _NEW * len(readings) if readings[0].retained else [look(track.name, one) for one, track in zip(readings, tracks, strict=True)]
-        )
-        self._take_seen(step, readings, tracks, seen)
-
-    def _take_seen(self, step: Step, readings: list[Reading], tracks: Sequence[Track], seen: Sequence[Seen]) -> None:
-        # A message repeats when all of its readings do: with something new in it, it was another one that only says some things again.
-        if seen.count("repeat") == len(seen):
-            self._tally.outcome(readings[0].device, "duplicates")
-            return
-        if len({reading.device for reading in readings}) == 1:
-            self._keep(step, readings, tracks, seen)
-        else:
-            starts = [place for place, one in enumerate(readings) if not place or one.device != readings[place - 1].device]
-            for start, end in pairwise([*starts, len(readings)]):
-                self._keep(step, readings[start:end], tracks[start:end], seen[start:end])
-        self._tally.outcome(readings[0].device, "normalised")
-
-    def _keep(self, step: Step, readings: Sequence[Reading], tracks: Sequence[Track], seen: Sequence[Seen]) -> None:
-        """Give readings of one device, out of one message, to the store and to the flows that want them."""
-        first = readings[0]
-        device, belated, place = first.device, first.received != step.row.received, step.places(len(readings))
-        effects, close, unselected = step.effects, self.attention.close, 0
-        # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
-        counts = self._tally.counters(device)
-        # Where a device listens, and in which dialect, is learned from its own messages alone.
-        if device not in self._heard and first.convention != derived.OURS:
-            effects.append(self._heard.learn(first))
-        for reading, track, how in zip(readings, tracks, seen, strict=True):
-            effects.append(ReadingKept(place, reading, belated))
-            place += 1
-            if reading.retained:
-                continue
-            if close:
-                self.attention.reading(reading)
-            if not (track.routes and self._route(reading, track.routes, step.shards, late=how == "beyond")):
-                unselected += 1
-        counts["readings"] = counts.get("readings", 0) + len(readings)
-        if first.retained:
-            counts["retained"] = counts.get("retained", 0) + len(readings)
-        elif unselected:
-            counts["unselected"] = counts.get("unselected", 0) + unselected
-
-    def _route(self, reading: Reading, wanted: tuple[Route, ...], shards: Shards, *, late: bool) -> bool:
-        """Hand a reading to the shards of those who want it; tell whether a flow has selected it."""
-        selected: dict[str, int] = {}
-        for flow, group, shard in wanted:
-            items, too_late = shards.get(shard) or shards.setdefault(shard, ([], []))
-            if isinstance(group, Looked):
-                items.append((flow, group, reading))  # looked up only: the newest value counts, however late
-                continue
-            selected = selected or self._tally.counters(reading.device, stage="select")
-            selected[flow] = selected.get(flow, 0) + 1
-            if late:
-                too_late.append((flow, reading.device))
-            else:
-                items.append((flow, group, reading))
-        return bool(selected)
-
     def snapshot(self) -> bytes:
         """Give the state as compressed MessagePack of plain builtins, with a version. Raises OSError where its log cannot be written."""
-        self._note_heard()
+        self._tracks.note_heard()
         state: dict[str, Any] = {
             "offset": self.offset,
             "messages": self._messages,
@@ -590,10 +445,10 @@ class Normaliser:
             "tally": self._tally.snapshot(),
             "waiting": self._waiting.snapshot(),
             "asked": self._asks.snapshot(),
-            "repeats": self._repeats.snapshot(),
+            "repeats": self._readings.repeats.snapshot(),
             "copies": self._copies.snapshot(),
             "replayed": self._replayed.snapshot(),
             "learned": self._catalogue.learned,
-            "series": self._series.snapshot(),
+            "series": self._tracks.series.snapshot(),
         }
         return zlib.compress(msgspec.msgpack.encode((_VERSION, state)), 1)

@@ -77,8 +77,19 @@ class Repeats:
         """Tell what each value of a report is, the names being those of their series, and remember the new ones."""
         if report.time_source in _RECEIVED:
             return ["new"] * len(names)
-        look, ts = self._look, report.ts
-        return [look(name, ts, value) for name, value in zip(names, report.values, strict=True)]
+        found: list[Seen] = []
+        known, ts, room = self._seen, report.ts, self._room
+        for name, value in zip(names, report.values, strict=True):
+            said = known.get(name)
+            if said is None or not said.times or ts <= said.times[-1] or len(said.times) >= room:
+                found.append(self._look(name, ts, value))
+                room = self._room
+            else:
+                said.times.append(ts)
+                said.values.append(crc32(repr(value).encode()))
+                said.fresh += 1
+                found.append("new")
+        return found
 
     def _look(self, name: str, ts: int, said_value: Value) -> Seen:
         said = self._seen.get(name) or self._begin(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.slice import Item
+from flows.tally import Tally
 from gateway.journal.row import Row
 from gateway.store.effects import Effect
 
@@ -11,10 +12,11 @@ Shards = dict[int, tuple[list[Item], list[tuple[str, str]]]]
 
 
 class Step:
-    """One row under way: what comes of it, and the numbers that it has given to readings and dead letters."""
+    """One row under way: what comes of it, the tally that counts it, and the numbers that it has given to readings and dead letters."""
 
-    def __init__(self, row: Row) -> None:
+    def __init__(self, row: Row, tally: Tally) -> None:
         self.row = row
+        self.tally = tally
         self.effects: list[Effect] = []
         self.shards: Shards = {}
         self.number = 0

@@ -33,6 +33,15 @@ class Tally:
         self.total(term, 1)
         self.count(self.own(device), term)
 
+    def report(self, device: str, readings: int, unselected: int) -> None:
+        """Count a message that was normalised, and its readings."""
+        self.total("normalised", 1)
+        counts = self.counters(device)
+        counts["readings"] = counts.get("readings", 0) + readings
+        if unselected:
+            counts["unselected"] = counts.get("unselected", 0) + unselected
+        counts["normalised"] = counts.get("normalised", 0) + 1
+
     def own(self, device: str) -> str:
         """Give the name under which a device is counted, with or without readings."""
         return device if len(self._counts) < STRANGERS or f"normalise\x1f{device}" in self._counts else ""

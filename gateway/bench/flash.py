@@ -8,6 +8,11 @@ from typing import Any
 
 from gateway.bench.stand import Stand
 
+_SAYS_SOMETHING_EVERY = 10
+"""Seconds, at which a device that has nothing else to do says something: so there are fewer of them at a trickle."""
+_TEACHING = 100
+"""Messages a second, at least, while each device says something for the first time, which is not counted."""
+
 
 @dataclass(frozen=True)
 class Flash:
@@ -25,9 +30,10 @@ def flash(folder: Path, *, rate: int, seconds: float) -> Flash:
     """Measure it over so many seconds, ticks included. Raises StuckError."""
     with Stand(folder) as stand:
         stand.start_gateway()
-        stand.read(stand.load(qos=1, seconds=3, devices=1000, rate=1000))  # what is written once for each device
+        devices = min(1000, rate * _SAYS_SOMETHING_EVERY)
+        stand.teach(devices, rate=max(rate, _TEACHING))
         before = stand.taken()
-        sent = int(stand.read(stand.load(qos=1, seconds=seconds, devices=1000, rate=rate))["sent"])
+        sent = int(stand.read(stand.load(qos=1, seconds=seconds, devices=devices, rate=rate))["sent"])
         after = stand.taken()
     parts = {name: round(after[name].since(before[name]).written / sent, 1) for name in ("gateway", "flows")}
     return Flash(rate, sent, parts)
