@@ -269,7 +269,7 @@ class Convention(ABC):
             kind = value.__class__
             slot = slots.get((one.path, one.unit, kind)) or self._slot(slots, known, one)
             metric, unit, raw_unit = slot.metric, slot.unit, slot.raw_unit
-            if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:
+            if kind is int and not LEAST_INTEGER <= value <= GREATEST_INTEGER:  # type: ignore[operator]
                 refuse_integer(slot.key, value)
             if not slot.plain:
                 metric, value, unit, raw_unit = self.understood(slot, value)
