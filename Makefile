@@ -22,7 +22,7 @@ help:
 	@echo 'make bench     the benchmarks                make clean  remove .venv and what tools left'
 	@echo 'make fuzz      10 million damaged messages at decoding (ARGS="--inputs 100000")'
 	@echo 'make faults    33 faults on real processes: over an hour (F=F06: one of them)   make soak   30 minutes of them'
-	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md and docs/simulator.md'
+	@echo 'make docs      docs/devices.md, from the conventions and their samples, and the tables in docs/flows.md, docs/simulator.md and docs/scaling.md'
 	@echo 'make schemas   config/schema/, from the models of the config files'
 	@echo 'make secrets   passwords for docker-compose  make lock   remake the lock files (UPGRADE=1: newest versions)'
 	@echo 'PYTHON=/path/to/python3.12 chooses the Python to make .venv with.'
@@ -66,6 +66,7 @@ docs: $(VENV)/runtime
 	$(BIN)/python -m devices.guide > docs/devices.md
 	$(BIN)/python -m flows.guide docs/flows.md
 	$(BIN)/python -m simulator.guide docs/simulator.md
+	$(BIN)/python benchmarks/pages/scaling.py
 	$(BIN)/python -m faults.pages
 
 schemas: $(VENV)/runtime

@@ -11,8 +11,8 @@ import structlog
 
 from flows.attention import CloseAttention
 from flows.poison import WHOLE, Poison
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 log = structlog.get_logger()
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
-from operator import attrgetter
 
 import msgspec
 
@@ -45,8 +43,14 @@ def play(flows: Sequence[Flow], readings: Iterable[Reading], *, until: int | Non
     as one journal row, the time between as ticks. Then time goes on to `until` (epoch ns), or until nothing waits for it.
     """
     clock = _VirtualClock(flows)
-    for _, together in groupby(readings, key=attrgetter("received", "ts")):
-        yield from clock.take(list(together))
+    together: list[Reading] = []
+    for reading in readings:
+        if together and (reading.received != together[0].received or reading.ts != together[0].ts):
+            yield from clock.take(together)
+            together = []
+        together.append(reading)
+    if together:
+        yield from clock.take(together)
     yield from clock.end(until)
 
 
@@ -61,14 +65,16 @@ class _VirtualClock:
         self._now = 0
         self._offset = 0
 
-    def take(self, readings: Sequence[Reading]) -> Iterator[Effect]:
+    def take(self, readings: Sequence[Reading]) -> list[Effect]:
         """Move on to when the readings were received, then take them in as one row."""
+        effects: list[Effect] = []
         received = readings[0].received
         if self._start is None:
             # On a whole second, so that ticks fall on those of a clock that people read.
             self._start, self._now = received // _SECOND * _SECOND, received
         elif received > self._now:
-            yield from self._ticks(received)
+            if (due := self._shard.due()) is not None and self._start + due <= received:
+                effects += self._ticks(received)
             self._now = received
         elif received < self._now:
             readings = [msgspec.structs.replace(reading, received=self._now) for reading in readings]
@@ -78,8 +84,7 @@ class _VirtualClock:
             for one in readings
             for flow, group in wanted.get((one.device, one.metric, one.channel)) or self._wanted_of(one)
         ]
-        if items:
-            yield from self._step(items=items)
+        return effects + self._step(items=items) if items else effects
 
     def _wanted_of(self, reading: Reading) -> list[tuple[str, Group | Looked]]:
         """Give who wants the readings of a series. One shard has all groups: what several would get to look up, it gets once."""

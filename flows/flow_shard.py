@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from devices.reading import Reading
@@ -153,8 +153,11 @@ class FlowShard:
         counts[place] = counts.get(place, 0) + 1
         self._counted.add((device, place))
 
-    def finish_row(self, row: Slice) -> Iterator[Effect]:
+    def finish_row(self, row: Slice) -> Iterable[Effect]:
         """Give corrections, and what time has closed, raised or cleared: first for the groups that the row spoke of, then by their keys."""
+        return self._finish_row(row) if row.tick or self._touched else ()
+
+    def _finish_row(self, row: Slice) -> Iterator[Effect]:
         ready = dict.fromkeys(sorted(self._ready(row.clock))) if row.tick else {}
         touched, self._touched = self._touched, {}
         for key in touched | ready:

@@ -58,8 +58,8 @@ def stop_at_findings(error: ConfigError) -> NoReturn:
 
 def open_store(data: Path) -> StoreReader:
     """Open the store of a data folder, or end with a sentence."""
+    from gateway.store.errors import StoreError
     from gateway.store.reader import StoreReader
-    from gateway.store.schema import StoreError
 
     try:
         return StoreReader(data / "store.db")

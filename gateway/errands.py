@@ -27,8 +27,8 @@ from gateway.link.backoff import Backoff
 from gateway.link.endpoint import Endpoint
 from gateway.settings import Settings
 from gateway.state_file import read_state
+from gateway.store.errors import StoreAbsentError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError
 
 
 class Errands:

@@ -40,8 +40,8 @@ from gateway.settings import Settings
 from gateway.settings import load as load_settings
 from gateway.state_file import read_state, write_state
 from gateway.status import CONNECTING, GATEWAY_STATE, status
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 from gateway.vitals import Vitals
 
 log = structlog.get_logger()

@@ -21,8 +21,8 @@ from gateway.journal.segment import Segment, segments
 from gateway.ledger import EMPTY, Books, Ledger, balance
 from gateway.set_aside import events
 from gateway.state_file import read_state
+from gateway.store.errors import StoreAbsentError, StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError, StoreError
 
 LOCK = "up.lock"
 UP_STATE = "up.json"

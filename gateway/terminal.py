@@ -22,9 +22,9 @@ from gateway.ledger import Ledger
 from gateway.set_aside import events
 from gateway.status import CONNECTING, UNREADABLE, gateway_state, read_ledger, read_up
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
+from gateway.store.errors import StoreError
 from gateway.store.outcomes import group_text
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 from gateway.store.views import DeviceState
 
 _BARS = "▁▂▃▄▅▆▇█"

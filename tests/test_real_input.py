@@ -18,8 +18,8 @@ from gateway.journal.reader import JournalReader
 from gateway.journal.row import Kind
 from gateway.starter import starter
 from gateway.status import status
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 SHARED = Path(__file__).parents[2] / "shared"
 RECORDING = SHARED / "nab/data/realKnownCause/machine_temperature_system_failure.csv"

@@ -87,8 +87,8 @@ def _warnings(config: Path, data: Path) -> list[Finding]:
     """Hold the names in the flows against what the store has heard; nothing where there is no store yet, or none that can be read."""
     from flows.spec import load_flows
     from flows.warnings import warnings
+    from gateway.store.errors import StoreError
     from gateway.store.reader import StoreReader
-    from gateway.store.schema import StoreError
 
     try:
         with StoreReader(data / "store.db") as reader:

@@ -48,7 +48,7 @@ def truth(
     metric that is raised from its start to its end, or soon after. Recall is the share of faults found; precision the share of the flows'
     alerts raised in any fault; delay is from a fault's start to the alert. Damaged messages are compared with dead letters instead.
     """
-    from gateway.store.schema import StoreError
+    from gateway.store.errors import StoreError
     from gateway.truth.document import verdict_document
     from gateway.truth.drawing import show
     from gateway.truth.fault import TruthError
@@ -78,7 +78,7 @@ def demo_truth(config: Path, data: Path, *, since: int) -> dict[str, Any] | None
 
     None where nothing was labelled, or where, as is said on stderr, the truth file or the store cannot be read: the demo ran all the same.
     """
-    from gateway.store.schema import StoreError
+    from gateway.store.errors import StoreError
     from gateway.truth.document import verdict_document
     from gateway.truth.drawing import show
     from gateway.truth.fault import TruthError

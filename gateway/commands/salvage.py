@@ -16,7 +16,8 @@ from gateway.commands.book import Book, Command
 from gateway.commands.interlocks import HOUR, Switched
 from gateway.readable import Readable, Row
 from gateway.store.effects import CommandFact, CommandRequested
-from gateway.store.schema import StoreError, open_reader
+from gateway.store.errors import StoreError
+from gateway.store.schema import open_reader
 
 TABLES = ("commands", "switches", "guarded", "facts", "cursor")
 

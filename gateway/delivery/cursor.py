@@ -11,9 +11,9 @@ from time import monotonic
 import msgspec
 
 from gateway.delivery.destination import Stream
+from gateway.store.errors import StoreError
 from gateway.store.positions import Positions
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 VERSION = 2
 TAGS_SINCE = 2

@@ -19,8 +19,8 @@ from gateway.delivery.state import DeliveryState, read_state
 from gateway.delivery.thread import Worker
 from gateway.disk import is_full
 from gateway.store.effects import Derived, Failed
+from gateway.store.errors import StoreAbsentError, StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreAbsentError, StoreError
 
 LONGEST_BODY = 65_536
 """Characters of a refused row that are kept with its reason; the row itself stays in the store until it is pruned."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.delivery.cursor import DeadRow
-from gateway.store.schema import StoreError
+from gateway.store.errors import StoreError
 
 _NEWEST = "SELECT stream, position, id, reason, body FROM dead_letters ORDER BY n DESC LIMIT ?"
 _ONE = "SELECT stream, position, id, reason, body FROM dead_letters WHERE id = ?"

@@ -11,8 +11,9 @@ from gateway.delivery.cursor import Cursor
 from gateway.derived import CURSOR
 from gateway.readable import Readable
 from gateway.store.effects import Derived
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError, open_reader
+from gateway.store.schema import open_reader
 
 TABLES = ("cursors", "dead_letters", "trouble")
 

@@ -9,9 +9,9 @@ import msgspec
 
 from gateway.delivery.cursor import TAGS_SINCE, StreamState
 from gateway.delivery.label_tags import exploded
+from gateway.store.errors import StoreError
 from gateway.store.positions import Positions
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 
 class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,8 +18,8 @@ from gateway.journal.row import Row
 from gateway.journal.seal import DamagedRowError, unsealed
 from gateway.journal.segment import first_offset, segments
 from gateway.sqlite_file import size
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 NAME = "journal"
 _NEARLY = 0.8

@@ -11,8 +11,8 @@ from gateway.doctor.subject import Subject
 from gateway.ledger import MESSAGE_TERMS, Ledger, balance, stuck
 from gateway.screen import time_text
 from gateway.status import read_books, read_ledger
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 
 NAME = "ledger"
 _PATIENCE = 10.0

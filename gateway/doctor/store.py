@@ -12,7 +12,8 @@ from gateway.doctor.quick_check import damage, opened
 from gateway.doctor.subject import Subject
 from gateway.screen import ago
 from gateway.sqlite_file import size
-from gateway.store.schema import StoreAbsentError, StoreError, open_reader
+from gateway.store.errors import StoreAbsentError, StoreError
+from gateway.store.schema import open_reader
 
 NAME = "store"
 _OVER = 1.25

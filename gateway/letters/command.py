@@ -212,7 +212,7 @@ def _letter(reader: StoreReader, text: str) -> Letter:
 
 def _refused_rows(data: Path, newest: int) -> list[RefusedRow]:
     from gateway.delivery.refused import refused_rows
-    from gateway.store.schema import StoreError
+    from gateway.store.errors import StoreError
 
     try:
         return refused_rows(data / "delivery", newest=newest)
@@ -222,7 +222,7 @@ def _refused_rows(data: Path, newest: int) -> list[RefusedRow]:
 
 def _refused_row(data: Path, name: str) -> RefusedRow:
     from gateway.delivery.refused import refused_row
-    from gateway.store.schema import StoreError
+    from gateway.store.errors import StoreError
 
     try:
         found = refused_row(data / "delivery", name)

@@ -7,7 +7,7 @@ values follow each other, and what they share stands once. Written so, a reading
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import msgspec
 
 from devices.form import Report
 from devices.reading import Reading, Value
-from gateway.damage import DamageError
+from gateway.store.errors import DamagedStoreError, StoreError
 from gateway.store.values import GREATEST, LEAST, SOURCES, Stored, pack
 
 LARGEST = 256
@@ -26,12 +26,9 @@ Row = tuple[int, int, int, Stored, str | None, Stored | None, str | None, int, i
 """A reading as `COLUMNS`, with its series by number. `unit` only where it is not the series' own ("" for none); raw_* only where they differ;
 `delay` is received - ts, in ns; `value` and `time_source` as `values.py` says."""
 
+GREATEST_ID = (1 << 63) - 1
 PLACES = 20
 """Bits of a reading's id that number it within its row of the journal (`ReadingKept`)."""
-
-
-class UsedError(ValueError):
-    """Two readings have one id."""
 
 
 class Run(NamedTuple):
@@ -102,7 +99,7 @@ class BatchWriter:
             body.raw_units[place] = reading.raw_unit or ""
 
     def _room(self, first: int, count: int, received: int) -> Body:
-        """Give the body that takes so many readings from `first` on. Raises UsedError where their ids do not follow those before."""
+        """Give the body that takes so many readings from `first` on. Raises StoreError where their ids do not follow those before."""
         body = self._body
         if body.series and (first >> PLACES != self._first >> PLACES or len(body.series) + count > LARGEST):
             self._end()
@@ -110,7 +107,7 @@ class BatchWriter:
         if not body.series:
             self._first, self._at = first, received
         elif first < self._next:
-            raise UsedError(f"each reading must have an id of its own; got {first} used before")
+            raise StoreError(f"store: each reading must have an id of its own; got {first} used before")
         self._next, self._at = first + count, max(self._at, received)
         return body
 
@@ -123,13 +120,13 @@ class BatchWriter:
             self._body = Body([], [], [], {}, {}, {})
 
     def write(self) -> int:
-        """Write what was taken; give how many readings that are. Raises UsedError where an id has been used before."""
+        """Write what was taken; give how many readings that are. Raises StoreError where an id has been used before."""
         self._end()
         ready, self._ready = self._ready, []
         try:
             self._connection.executemany("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", ready)
         except sqlite3.IntegrityError as error:
-            raise UsedError(f"each reading must have an id of its own; got one used before, near {ready[0][0]}") from error
+            raise StoreError(f"store: each reading must have an id of its own; got one used before, near {ready[0][0]}") from error
         return sum(count for _, _, count, _, _ in ready)
 
     def forget(self) -> None:
@@ -168,8 +165,25 @@ def _wire(value: Value) -> Value | bytes:
     return value if not isinstance(value, int) or LEAST <= value <= GREATEST else b"%d" % value
 
 
+def runs(first: int, body: Body) -> Iterator[tuple[Run, range, Sequence[int], Sequence[Any], Sequence[str | None]]]:
+    """Give what each message of a batch said: its run, and the ids, series, values and units (where they are not the series' own) of its readings."""
+    place = 0
+    units = [body.units.get(one) for one in range(len(body.series))] if body.units else [None] * len(body.series)
+    for run in body.runs:
+        end, number = place + run.values, first + run.place
+        yield run, range(number, number + run.values), body.series[place:end], body.values[place:end], units[place:end]
+        place = end
+
+
+def bodies_after(connection: sqlite3.Connection, position: int) -> Iterator[tuple[int, Body]]:
+    """Give the batches that hold ids above `position`, by their first id. Raises DamagedStoreError where one cannot be decoded."""
+    if position < newest(connection):
+        for first, blob in connection.execute("SELECT id, body FROM batches WHERE id >= ? ORDER BY id", (_begins(connection, position),)):
+            yield first, _body(first, blob)
+
+
 def rows(first: int, blob: bytes) -> Iterator[Row]:
-    """Give the readings of a batch. Raises DamageError where it cannot be decoded."""
+    """Give the readings of a batch. Raises DamagedStoreError where it cannot be decoded."""
     body = _body(first, blob)
     units, raw_values, raw_units = body.units, body.raw_values, body.raw_units
     place = 0
@@ -181,9 +195,9 @@ def rows(first: int, blob: bytes) -> Iterator[Row]:
                 number,
                 body.series[place],
                 run.ts,
-                _stored(body.values[place]),
+                stored(body.values[place]),
                 units.get(place),
-                None if raw is None else _stored(raw),
+                None if raw is None else stored(raw),
                 raw_units.get(place),
                 run.delay,
                 run.time_source,
@@ -192,7 +206,8 @@ def rows(first: int, blob: bytes) -> Iterator[Row]:
             place += 1
 
 
-def _stored(value: Any) -> Stored:
+def stored(value: Any) -> Stored:
+    """Give a value of a batch as `values.py` says."""
     return value if isinstance(value, bytes) else pack(value)
 
 
@@ -200,9 +215,9 @@ def _body(first: int, blob: bytes) -> Body:
     try:
         body = _decode(blob)
     except msgspec.DecodeError as error:
-        raise DamageError("store.db", f"the readings behind {first} cannot be decoded: {error}") from error
+        raise DamagedStoreError(f"the readings behind {first} cannot be decoded: {error}") from error
     if not len(body.series) == len(body.values) == sum(run.values for run in body.runs):
-        raise DamageError("store.db", f"the readings behind {first} must have as many series as values; got others")
+        raise DamagedStoreError(f"the readings behind {first} must have as many series as values; got others")
     return body
 
 
@@ -210,13 +225,13 @@ def is_sound(first: int, blob: bytes) -> bool:
     """Tell whether a batch can be decoded."""
     try:
         _body(first, blob)
-    except DamageError:
+    except DamagedStoreError:
         return False
     return True
 
 
 def series_of(first: int, blob: bytes) -> list[int]:
-    """Give the series of a batch's readings, by number. Raises DamageError."""
+    """Give the series of a batch's readings, by number. Raises DamagedStoreError."""
     return _body(first, blob).series
 
 
@@ -236,7 +251,7 @@ class Contents(NamedTuple):
 
 
 def contents(first: int, blob: bytes) -> Contents:
-    """Give what a batch holds. Raises DamageError."""
+    """Give what a batch holds. Raises DamagedStoreError."""
     return Contents.of(_body(first, blob))
 
 

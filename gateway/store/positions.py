@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from gateway.store.schema import StoreError
+from gateway.store.errors import StoreError
 
 
 class Positions(NamedTuple):

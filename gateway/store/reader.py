@@ -12,7 +12,6 @@ from typing import Any, Self
 import msgspec
 
 from devices.reading import Address, Value
-from gateway.damage import DamageError
 from gateway.sqlite_file import size
 from gateway.store import batches, causes, dead_letters, totals
 from gateway.store.effects import (
@@ -28,6 +27,7 @@ from gateway.store.effects import (
     ReadingKept,
     WindowClosed,
 )
+from gateway.store.errors import DamagedStoreError
 from gateway.store.history import History
 from gateway.store.outcomes import ENDS, KINDS, Outcome
 from gateway.store.positions import Positions
@@ -307,7 +307,7 @@ class StoreReader:
         try:
             return [(seq, _DECODERS[kind].decode(body)) for seq, kind, body in self._connection.execute(query, values)]
         except (KeyError, msgspec.DecodeError) as error:
-            raise DamageError(self.path.name, f"an effect behind {values[0]} cannot be decoded: {error}") from error
+            raise DamagedStoreError(f"an effect behind {values[0]} cannot be decoded: {error}") from error
 
     def pending(self, after: Positions) -> Positions:
         """Give how many rows of each stream lie above these positions."""

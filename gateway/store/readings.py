@@ -12,7 +12,6 @@ from gateway.store.batches import BatchWriter
 from gateway.store.effects import ReadingKept, ReportKept
 from gateway.store.reports import Reports
 from gateway.store.rewind import Redo
-from gateway.store.schema import StoreError
 from gateway.store.series import SeriesBook
 from gateway.store.tail import Tail
 from gateway.store.totals import Totals
@@ -63,12 +62,6 @@ class Readings:
 
     def write(self, taken: Sequence[ReadingKept | ReportKept]) -> None:
         """Write readings, in the caller's transaction. Raises StoreError where two different readings have one id."""
-        try:
-            self._write(taken)
-        except batches.UsedError as error:
-            raise StoreError(f"store: {error}") from error
-
-    def _write(self, taken: Sequence[ReadingKept | ReportKept]) -> None:
         count = 0
         for kept in taken:
             if isinstance(kept, ReadingKept):

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 
 from gateway.disk import sync
+from gateway.store.errors import StoreAbsentError, StoreError, StoreNewerError
 from gateway.store.upgrade import to_batches
 
 VERSION = 4
@@ -91,18 +92,6 @@ ALTER TABLE series ADD COLUMN before INTEGER NOT NULL DEFAULT 0;
 
 _STEPS = {1: FROM_1, 2: FROM_2}
 """Version 3 has readings one by one: `batches` takes them over."""
-
-
-class StoreError(Exception):
-    """The store cannot be used: absent, damaged, another program's file, or written by a newer program. The text names the file."""
-
-
-class StoreNewerError(StoreError):
-    """The store was written by a newer program: it is sound, and not ours to change."""
-
-
-class StoreAbsentError(StoreError):
-    """There is no store yet: nothing has been written."""
 
 
 for _kind in (type(None), bytes):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from gateway.store import batches, totals
 from gateway.store.values import Stored
@@ -39,27 +40,35 @@ class Tail:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.settled: dict[int, Settled] = {}
-        known: dict[int, tuple[int, str | None]] = {}
-        settled_to = mark(connection)
-        for row in batches.after(connection, settled_to) if settled_to < batches.newest(connection) else ():
-            series = row[1]
-            if series not in known:
-                found = connection.execute("SELECT last_id, unit FROM series WHERE id = ?", (series,)).fetchone()
-                known[series] = found or (1 << 63, None)
-            last, unit = known[series]
-            if row[0] > last:
-                self._take(row, unit)
+        self._connection = connection
+        self._known: dict[int, tuple[int, str | None]] = {}
+        for first, body in batches.bodies_after(connection, mark(connection)):
+            self._look_up(set(body.series) - self._known.keys())
+            for run, numbers, series, values, units in batches.runs(first, body):
+                self._take(run.ts, run.ts + run.delay, zip(numbers, series, values, units, strict=True))
 
-    def _take(self, row: batches.Row, own_unit: str | None) -> None:
-        number, series, ts, value, unit, *_, delay, _source, _sequence = row
-        shown = own_unit if unit is None else unit or None
-        old = self.settled.get(series)
-        if old is None:
-            self.settled[series] = Settled(ts + delay, 1, number, ts, number, value, shown, series)
-        elif ts >= old.ts:
-            self.settled[series] = Settled(max(old.seen, ts + delay), old.readings + 1, number, ts, number, value, shown, series)
-        else:
-            self.settled[series] = old._replace(seen=max(old.seen, ts + delay), readings=old.readings + 1, last=number)
+    def _look_up(self, wanted: set[int]) -> None:
+        if wanted:
+            query = f"SELECT id, last_id, unit FROM series WHERE id IN ({', '.join(map(str, wanted))})"  # noqa: S608  numbers of ours
+            self._known.update(dict.fromkeys(wanted, (batches.GREATEST_ID, None)))
+            self._known.update((one, (last, unit)) for one, last, unit in self._connection.execute(query))
+
+    def _take(self, ts: int, received: int, said: Iterable[tuple[int, int, Any, str | None]]) -> None:
+        """Take what one message said: id, series, value and odd unit of each reading."""
+        for number, series, value, odd in said:
+            last, unit = self._known[series]
+            old = self.settled.get(series)
+            if number <= last:
+                continue
+            if odd is not None:
+                unit = odd or None
+            if old is None:
+                self.settled[series] = Settled(received, 1, number, ts, number, batches.stored(value), unit, series)
+            elif ts >= old.ts:
+                seen = max(old.seen, received)
+                self.settled[series] = Settled(seen, old.readings + 1, number, ts, number, batches.stored(value), unit, series)
+            else:
+                self.settled[series] = old._replace(seen=max(old.seen, received), readings=old.readings + 1, last=number)
 
 
 class Newest:

@@ -25,8 +25,9 @@ from gateway.letters.listed import letters_lines
 from gateway.letters.mailbox import MAILBOX, MOST, Mailbox, carry
 from gateway.status import status
 from gateway.store.effects import SHARDS, AlertChanged, CommandRequested, DeadLettered, ReadingKept, WindowClosed, spelled_out
+from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError, open_writer
+from gateway.store.schema import open_writer
 from gateway.store.store import Store
 
 S = 1_000_000_000

@@ -27,8 +27,8 @@ from gateway.letters.mailbox import MAILBOX, Mailbox
 from gateway.mend import mend
 from gateway.status import read_ledger
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, DeadLettered, Derived, Progressed, ReadingKept
+from gateway.store.errors import StoreNewerError
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreNewerError
 from gateway.store.store import Store
 
 NOW = 1_760_000_000_000_000_000

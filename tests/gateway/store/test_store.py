@@ -20,9 +20,9 @@ from gateway.store.effects import (
     Progressed,
     WindowClosed,
 )
+from gateway.store.errors import StoreError
 from gateway.store.positions import Positions, delivered
 from gateway.store.reader import StoreReader
-from gateway.store.schema import StoreError
 from gateway.store.store import Store
 
 T0 = 1_760_000_000_000_000_000

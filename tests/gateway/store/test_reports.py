@@ -1,0 +1,99 @@
+"""Reports in the store: what their readings would come to one by one, whenever the state of their series is settled, and whatever dies."""
+
+from __future__ import annotations
+
+import gc
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from devices.catalogue import Catalogue
+from devices.form import Report
+from devices.reading import Message
+from gateway.store import batches, reports
+from gateway.store.effects import ReadingKept, ReportKept, spelled_out
+from gateway.store.reader import StoreReader
+from gateway.store.store import Store
+
+T0 = 1_790_000_000_000_000_000
+S = 1_000_000_000
+SAID = st.tuples(
+    st.sampled_from("ab"),
+    st.sampled_from(["temperature", "humidity"]),
+    st.sampled_from([20.5, 21, 99.5, True, "on"]),
+    st.sampled_from([0, 0, 0, 3, 60]),
+    st.sampled_from(["said", "said", "said", "said", "belated", "nothing"]),
+)
+
+
+def effects_of(said):
+    """Effects as the flows give them: reports where the like has been read, single readings where not, or where they come belatedly."""
+    catalogue, effects = Catalogue(), []
+    for row, (device, second, value, back, how) in enumerate(said, start=1):
+        received = T0 + row * S
+        body = {"ts": (received - back * S) // 1_000_000, "temperature": 20 + row, "state": value, second: 40.5}
+        outcome = catalogue.read(Message(f"home/{device}", msgspec.json.encode(body), received))
+        if isinstance(outcome, Report) and how == "said":
+            effects.append([ReportKept(row << 20, outcome)])
+        else:
+            readings = outcome.readings() if isinstance(outcome, Report) else outcome
+            belated = how == "belated"
+            effects.append(
+                [ReadingKept(row << 20 | n, one, belated) for n, one in enumerate(readings)] if isinstance(readings, list) else []
+            )
+    return effects
+
+
+@pytest.mark.parametrize("raw", ["all", "changes", "none"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    said=st.lists(SAID, max_size=40),
+    runs=st.lists(st.tuples(st.integers(1, 9), st.sampled_from(["go", "commit", "sync", "crash"]), st.floats(0, 1)), max_size=10),
+    every=st.sampled_from([0.0, 5.0]),
+)
+def test_reports_come_to_what_their_readings_do(tmp_path_factory, monkeypatch, dump, raw, said, runs, every):
+    """Settled at once or in rounds, with crashes anywhere: the same store as from single readings, also to who reads before it is settled."""
+    monkeypatch.setattr(reports, "_ROUND", every)
+    rows = effects_of(said)
+    whole, torn = (tmp_path_factory.mktemp(name) / "store.db" for name in ("whole", "torn"))
+    with Store(whole, raw=raw) as store:
+        for row in rows:
+            store.write(spelled_out(row))
+    store, at, committed = Store(torn, raw=raw, linger=3600.0), 0, 0
+    for size, end, back in runs:
+        for row in rows[at : at + size]:
+            store.write(row)
+        at = min(at + size, len(rows))
+        if end != "go":
+            (store.commit if end == "commit" else store.sync)()
+            committed = at
+        if end == "crash":
+            store = None
+            gc.collect()
+            store = Store(torn, raw=raw, linger=3600.0)
+            at = committed = round(committed * back)
+    for row in rows[at:]:
+        store.write(row)
+    store.commit()
+    assert dump(torn) == dump(whole)
+    reported_by = [StoreReader(path) for path in (torn, whole)]
+    for metric in ("temperature", "humidity", "state"):
+        first, second = (reader.reported("a", metric, "") for reader in reported_by)
+        assert first == second
+        assert reported_by[0].taken_by_device() == reported_by[1].taken_by_device()
+    for reader in reported_by:
+        reader.close()
+    store.close()
+    assert dump(torn) == dump(whole)
+
+
+def test_a_batch_that_cannot_be_decoded_is_damage(tmp_path, kept):
+    """What is no batch any more is said to be damaged, whoever reads it."""
+    path = tmp_path / "store.db"
+    with Store(path) as store:
+        store.write([kept(number) for number in range(1, 4)])
+        store._connection.execute("UPDATE batches SET body = x'93' WHERE id = ?", (2 << 20,))
+    with StoreReader(path) as reader, pytest.raises(batches.DamagedStoreError, match="cannot be decoded"):
+        reader.readings_after(0, 10)
