@@ -79,7 +79,7 @@ class _Mending:
     def _mend_store(self) -> bool:
         """Tell whether the store is another than it was."""
         salvage = partial(store.salvage, seq=self._taken())
-        if self._mend_file(self._store, store.TABLES, salvage, contents=store.undecodable):
+        if self._mend_file(self._store, store.tables(self._store), salvage, contents=store.undecodable):
             return True
         if self._store.exists():
             open_writer(self._store).close()  # brings an older one up to date

@@ -57,6 +57,8 @@ def flaw(path: Path, tables: Collection[str], *, thorough: bool = False) -> str:
             return _inside(connection, tables, check="integrity_check" if thorough else "quick_check" if own < _WHOLE else "")
         finally:
             connection.close()
+    except UnicodeDecodeError:  # of SQLite's own words about it
+        return "it is damaged: a name in it is not UTF-8"
     except sqlite3.Error as error:
         return f"it is damaged: {error}" if is_damage(error) else ""
 

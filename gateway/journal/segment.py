@@ -58,7 +58,10 @@ class Listing:
 
     def segments(self) -> list[Path]:
         """List them, oldest first."""
-        stamp, now = self._directory.stat().st_mtime_ns, monotonic()
+        try:
+            stamp, now = self._directory.stat().st_mtime_ns, monotonic()
+        except OSError:  # there is no such folder, or no more
+            return []
         if stamp != self._stamp or now > self._until:
             # Files that come within one step of the kernel's clock leave the same stamp: only one that is older than that says anything.
             self._stamp = stamp if abs(time_ns() - stamp) > _STEP else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from time import time_ns
@@ -13,11 +14,11 @@ import msgspec
 from gateway.readable import Readable
 from gateway.store import batches, totals
 from gateway.store.outcomes import KINDS
-from gateway.store.schema import open_writer
+from gateway.store.schema import ONE_BY_ONE, VERSION, open_writer
 from gateway.store.tail import SETTLE, Tail
 from gateway.store.upgrade import seal
 
-TABLES = ("series", "batches", "blocks", "spans", "effects", "commands", "dead_letters", "devices", "counters", "progress", "totals")
+_TABLES = ("series", "blocks", "spans", "effects", "commands", "dead_letters", "devices", "counters", "progress", "totals")
 
 _EFFECTS = {kind: msgspec.json.Decoder(type_) for kind, type_ in KINDS.items()}
 _WORDS = msgspec.json.Decoder(dict[str, str])
@@ -38,6 +39,14 @@ _SUMS = {
 _LOST = """UPDATE series SET before = max(0, before + count - kept + ?2), count = 0, kept = ?2
   WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM totals WHERE term = ?3)"""
 """Takes what was lost from what was taken, so that it counts once when it is made again; where rows were pruned nobody knows what was lost."""
+
+
+def tables(path: Path) -> tuple[str, ...]:
+    """Give the tables that a store must have: until it is opened for writing, one of an older version has those of then."""
+    version = VERSION
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return (*_TABLES, "readings" if 0 < version < ONE_BY_ONE else "batches")
 
 
 def salvage(damaged: Path, fresh: Path, *, seq: int) -> str:
@@ -72,7 +81,8 @@ def salvage(damaged: Path, fresh: Path, *, seq: int) -> str:
 def undecodable(connection: sqlite3.Connection) -> int:
     """Give how many rows hold what cannot be decoded."""
     count = sum(not _is(_EFFECTS.get(kind), body) for kind, body in connection.execute("SELECT kind, body FROM effects"))
-    count += sum(not batches.is_sound(first, body) for first, body in connection.execute("SELECT id, body FROM batches"))
+    if connection.execute("PRAGMA user_version").fetchone()[0] >= ONE_BY_ONE:
+        count += sum(not batches.is_sound(first, body) for first, body in connection.execute("SELECT id, body FROM batches"))
     for table, column, decoder, _ in _JSON:
         count += sum(not _is(decoder, text) for (text,) in connection.execute(f"SELECT {column} FROM {table}"))  # noqa: S608  # our own names
     return count

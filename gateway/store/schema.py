@@ -10,6 +10,8 @@ from gateway.store.errors import StoreAbsentError, StoreError, StoreNewerError
 from gateway.store.upgrade import to_batches
 
 VERSION = 4
+ONE_BY_ONE = 4
+"""The version below which each reading was a row."""
 APPLICATION = 0x536C7565
 """SQLite's `application_id` of our files: "Slue" in ASCII."""
 
@@ -162,7 +164,7 @@ def _make(connection: sqlite3.Connection, path: Path) -> None:
             f"BEGIN IMMEDIATE; {DDL} {BATCHES} PRAGMA application_id={APPLICATION}; PRAGMA user_version={VERSION}; COMMIT;"
         )
     elif version < VERSION:
-        connection.executescript("BEGIN IMMEDIATE; " + " ".join(_STEPS[step] for step in range(version, 3)))
+        connection.executescript("BEGIN IMMEDIATE; " + " ".join(_STEPS[step] for step in range(version, ONE_BY_ONE - 1)))
         try:
             to_batches(connection, BATCHES)
             connection.execute(f"PRAGMA user_version={VERSION}")
