@@ -34,8 +34,8 @@ _MESSAGES = 4_096
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
-_MOMENT = 0.002
-"""How long it waits while the sink has something left to write."""
+_MOMENT = 0.05
+"""How long it waits while the sink has something left to write: what nobody waits for, and goes with what comes within that."""
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """When it wants its next turn: this has always been."""
 

@@ -47,7 +47,7 @@ log = structlog.get_logger()
 _SWITCH = 0.0005
 """Seconds that the watch, which reads a changed config beside the flows, may keep them waiting at a time."""
 
-_LINGER = 0.01
+_LINGER = 0.05
 """Seconds that readings wait at most for others before they are committed, while more come: nobody is told of them."""
 
 _ROOM_EVERY = 0.5

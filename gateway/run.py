@@ -46,8 +46,9 @@ from gateway.vitals import Vitals
 
 log = structlog.get_logger()
 
-_STATE_EVERY, _BEAT_EVERY = 1.0, 0.25
-"""Seconds between two times that the state is written, unless the link's changes, and between looks at the threads and at the flows."""
+_STATE_EVERY, _STATE_ANYWAY, _BEAT_EVERY = 1.0, 30.0, 0.25
+"""Seconds between two looks whether the state is another, unless the link's changes, after which it is written though it is not, and between looks
+at the threads and at the flows."""
 _TICK_OPEN, _TICK_QUIET = 1_000_000_000, 10_000_000_000
 """ns between ticks while a window waits for time to pass, and while none does (DESIGN D2)."""
 
@@ -84,6 +85,7 @@ class Gateway:
         # The broker notices that a machine is gone after one and a half times the keep-alive.
         away_since = newest.received + settings.broker.keepalive * 3 // 2 if newest else 0
         self._link_state = CONNECTING
+        self._saved: tuple[dict[str, Any], float] = {}, 0.0
         self._link = Link(
             self.endpoint,
             self._journal,
@@ -193,8 +195,10 @@ class Gateway:
     def _save_state(self) -> None:
         link = self._link
         state = {"pid": os.getpid(), "link": self._said(), "blocked": link.blocked, "shed": link.shed, "session": link.session_document()}
-        with suppress(OSError):  # a full disk: the next time
-            write_state(self._data / GATEWAY_STATE, state)
+        if state != self._saved[0] or monotonic() - self._saved[1] >= _STATE_ANYWAY:
+            with suppress(OSError):  # a full disk: the next time
+                write_state(self._data / GATEWAY_STATE, state)
+                self._saved = state, monotonic()
 
 
 def _say_once(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

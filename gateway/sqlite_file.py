@@ -51,10 +51,14 @@ def flaw(path: Path, tables: Collection[str], *, thorough: bool = False) -> str:
         return "it is not an SQLite file"
     if (promised := _promised(header)) > own and not length(log_of(path)):
         return f"it is cut off: {own:,} of {promised:,} bytes are there"
+    return _looked_into(path, tables, check="integrity_check" if thorough else "quick_check" if own < _WHOLE else "")
+
+
+def _looked_into(path: Path, tables: Collection[str], *, check: str) -> str:
     try:
         connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
         try:
-            return _inside(connection, tables, check="integrity_check" if thorough else "quick_check" if own < _WHOLE else "")
+            return _inside(connection, tables, check=check)
         finally:
             connection.close()
     except UnicodeDecodeError:  # of SQLite's own words about it

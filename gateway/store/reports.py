@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator
 
+from devices.convention import remember
 from devices.form import Form, Report
 from gateway.store.batches import BatchWriter, Exceptions
 from gateway.store.effects import ReportKept
@@ -92,7 +93,7 @@ class Reports:
         """Settle a device's series, and let go of them: single readings come."""
         forms = self._forms.pop(device)
         self._settle([follower for form in forms if (follower := self._followers.pop(form)).count])
-        self._switches[device] = self._switches.get(device, 0) + 1
+        remember(self._switches, device, self._switches.get(device, 0) + 1, most=CACHED)
 
     def settle(self, newest: int) -> None:
         """Settle all, `newest` being the highest id there is."""
