@@ -1,7 +1,7 @@
 """How readings lie in the store: by the hundred, column by column, in the order in which they came.
 
 A batch holds readings of one row of the journal, so that what is written again meets itself. Within it, what a message said is a run: the
-values follow each other, and what they share stands once. Written so, a reading takes a fifth of the bytes and of the time of a row of its own.
+values follow each other, and what they share stands once. A row for each reading took several times as long.
 """
 
 from __future__ import annotations
