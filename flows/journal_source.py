@@ -111,7 +111,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if items := self._noted_row() or self._urgent_row():
             return items
         behind = self._pace.behind
-        rows = [] if self._listening and self._dry and not self._waiting else self._read()
+        rows = [] if self._listening and self._dry and not (self._waiting or self._bell.unheard()) else self._read()
         if not rows and not behind:
             rows = self._wait()
         return self._turn_for_the_sink() if not rows and (behind or self._pace.owes) else self._items(rows)
