@@ -114,11 +114,6 @@ class Form:
         self._converted = tuple((place, slot) for place, slot in odd if place not in bounded)
         self._learned = tuple((table, table.get(self.device)) for table in learned)
 
-    @property
-    def converts(self) -> bool:
-        """Whether a value may differ from what was said."""
-        return bool(self._converted)
-
     @classmethod
     def of(
         cls,

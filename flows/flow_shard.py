@@ -94,13 +94,12 @@ class FlowShard:
         evidence = reading.received if row.live else min(reading.ts, reading.received)
         if row.since and reading.time_source.startswith("received"):  # it waited in the broker, and nothing says for how long
             evidence = min(evidence, row.since)
-        if self.flow.windows:
-            place = self._take_windowed(state, reading, evidence, row, effects)
-        else:
-            place = self._take_alone(state, reading, evidence, row, effects)
-        if self._passes or (self.flow.windows and self.flow.windows.pending(state.window)):
+        windows = self.flow.windows
+        take = self._take_windowed if windows else self._take_alone
+        place = take(state, reading, evidence, row, effects)
+        if self._passes or (windows and windows.pending(state.window)):
             self._touched[key] = None
-        elif self.flow.windows:
+        elif windows:
             self._note_due(key, state)
         self.count(reading.device, place)
         return effects

@@ -15,7 +15,7 @@ from flows.attempts import Attempts
 from flows.attention import Attention
 from flows.early_notes import EarlyNotes
 from flows.normaliser import STORE, Item, Normaliser
-from flows.pace import Pace
+from flows.pace import LINGER, Pace
 from flows.poison import Poison
 from flows.row_order import RowPart
 from flows.slice import Slice
@@ -34,8 +34,6 @@ _MESSAGES = 4_096
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
-_MOMENT = 0.05
-"""How long it waits while the sink has something left to write: what nobody waits for, and goes with what comes within that."""
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """When it wants its next turn: this has always been."""
 
@@ -118,7 +116,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     def _wait(self) -> list[Row]:
         """Wait for the bell, and read what it rings for."""
-        self._listening = self._bell.wait(_MOMENT if self._pace.owes else _WAIT)
+        self._listening = self._bell.wait(LINGER if self._pace.owes else _WAIT)
         return self._read() if self._listening else []
 
     def _turn_for_the_sink(self) -> list[Item]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LINGER = 0.05
+"""Seconds that what nobody waits for waits for others at most, before it is committed with them."""
+
 
 class Pace:
     """What the source and the sink know of each other.

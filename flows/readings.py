@@ -69,8 +69,6 @@ class Readings:
         first = readings[0]
         device, belated, place = first.device, first.received != step.row.received, step.places(len(readings))
         effects, close, unselected = step.effects, self.attention.close, 0
-        # Readings are always counted by device, so that each can be followed; their device then has counters for all else too.
-        counts = step.tally.counters(device)
         # Where a device listens, and in which dialect, is learned from its own messages alone.
         if device not in self._heard and first.convention != derived.OURS:
             effects.append(self._heard.learn(first))
@@ -83,11 +81,7 @@ class Readings:
                 self.attention.reading(reading)
             if not (track.routes and _route(step, reading, track.routes, late=how == "beyond")):
                 unselected += 1
-        counts["readings"] = counts.get("readings", 0) + len(readings)
-        if first.retained:
-            counts["retained"] = counts.get("retained", 0) + len(readings)
-        elif unselected:
-            counts["unselected"] = counts.get("unselected", 0) + unselected
+        step.tally.readings(device, len(readings), retained=len(readings) if first.retained else 0, unselected=unselected)
 
 
 def _route(step: Step, reading: Reading, wanted: tuple[Route, ...], *, late: bool) -> bool:

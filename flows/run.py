@@ -22,7 +22,7 @@ from flows.journal_source import JournalSource
 from flows.loaded import Loaded
 from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
-from flows.pace import Pace
+from flows.pace import LINGER, Pace
 from flows.poison import Poison
 from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
@@ -46,9 +46,6 @@ log = structlog.get_logger()
 
 _SWITCH = 0.0005
 """Seconds that the watch, which reads a changed config beside the flows, may keep them waiting at a time."""
-
-_LINGER = 0.05
-"""Seconds that readings wait at most for others before they are committed, while more come: nobody is told of them."""
 
 _ROOM_EVERY = 0.5
 """Seconds between two attempts to write to a disk that is full."""
@@ -102,7 +99,7 @@ class Flows:
         """Run one dataflow, up to a stop or a change of the config."""
         every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
         self._make_recovery()
-        store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=_LINGER, beat=self._heartbeat.beat)
+        store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=LINGER, beat=self._heartbeat.beat)
         try:
             upkeep = self._upkeep()
             self._find_room(store, upkeep)

@@ -36,11 +36,21 @@ class Tally:
     def report(self, device: str, readings: int, unselected: int) -> None:
         """Count a message that was normalised, and its readings."""
         self.total("normalised", 1)
+        counts = self.readings(device, readings, unselected=unselected)
+        counts["normalised"] = counts.get("normalised", 0) + 1
+
+    def readings(self, device: str, count: int, *, retained: int = 0, unselected: int = 0) -> dict[str, int]:
+        """Count readings of a device, and how many of them were retained, or selected by no flow; give its counters.
+
+        By device always, so that each can be followed: their device then has counters for all else too.
+        """
         counts = self.counters(device)
-        counts["readings"] = counts.get("readings", 0) + readings
+        counts["readings"] = counts.get("readings", 0) + count
+        if retained:
+            counts["retained"] = counts.get("retained", 0) + retained
         if unselected:
             counts["unselected"] = counts.get("unselected", 0) + unselected
-        counts["normalised"] = counts.get("normalised", 0) + 1
+        return counts
 
     def own(self, device: str) -> str:
         """Give the name under which a device is counted, with or without readings."""

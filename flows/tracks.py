@@ -31,7 +31,7 @@ class Tracks:
         bundle = report.form.followed
         if bundle is None:
             readings = report.readings()
-            tracks = [self._tracks.get((one.device, one.metric, one.channel)) or self._track(one, second) for one in readings]
+            tracks = [self._track(one, second) for one in readings]
             if None in tracks:
                 return readings
             bundle = report.form.followed = Bundle([track for track in tracks if track])
@@ -40,9 +40,9 @@ class Tracks:
 
     def admit(self, readings: list[Reading], second: int) -> tuple[list[Reading] | DeadLetter, list[Track]]:
         """Leave out readings of new series for which there is no room; a message of which nothing else is left is a dead letter."""
-        known, tracks, out = self._tracks, [], []
+        tracks, out = [], []
         for reading in readings:
-            track = known.get((reading.device, reading.metric, reading.channel)) or self._track(reading, second)
+            track = self._track(reading, second)
             if track is None:
                 out.append(reading)
             else:
@@ -51,12 +51,14 @@ class Tracks:
         return (self._left(readings, out) if out else readings), tracks
 
     def _track(self, reading: Reading, second: int) -> Track | None:
-        """Take up a reading's series; None where it is new and there is no room."""
-        name = series_name(reading)
-        if not self.series.admit(name, second):
-            return None
-        track = self._tracks[reading.device, reading.metric, reading.channel] = Track(name, self._router.routes(reading), second)
-        return track
+        """Give the track of a reading's series; None where it is new and there is no room."""
+        identity = (reading.device, reading.metric, reading.channel)
+        if identity not in self._tracks:
+            name = series_name(reading)
+            if not self.series.admit(name, second):
+                return None
+            self._tracks[identity] = Track(name, self._router.routes(reading), second)
+        return self._tracks[identity]
 
     def note_heard(self) -> None:
         """Let what is known of series say when each said something last."""

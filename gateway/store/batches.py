@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +24,9 @@ COLUMNS = "id, series, ts, value, unit, raw_value, raw_unit, delay, time_source,
 Row = tuple[int, int, int, Stored, str | None, Stored | None, str | None, int, int | str, int | None]
 """A reading as `COLUMNS`, with its series by number. `unit` only where it is not the series' own ("" for none); raw_* only where they differ;
 `delay` is received - ts, in ns; `value` and `time_source` as `values.py` says."""
+
+_AT_ONCE = 16_384
+"""Readings that are held in memory on the way from rows to batches."""
 
 GREATEST_ID = (1 << 63) - 1
 PLACES = 20
@@ -60,7 +62,7 @@ _decode = msgspec.msgpack.Decoder(Body).decode
 class BatchWriter:
     """Takes readings with ascending ids, and writes them in the caller's transaction."""
 
-    def __init__(self, connection: sqlite3.Connection, written: Callable[[int, int, Contents], None]) -> None:
+    def __init__(self, connection: sqlite3.Connection, written: Callable[[int, int, Contents], None] | None = None) -> None:
         """`written` is told of each batch, by its first and last id."""
         self._connection = connection
         self._written = written
@@ -79,24 +81,39 @@ class BatchWriter:
         start = len(body.series)
         body.series += series
         body.values += values
-        if exceptions:
-            exceptions.note(body, start, report)
+        exceptions.note(body, start, report)
 
     def add(self, reading_id: int, series: int, own_unit: str | None, reading: Reading) -> None:
         """Take a reading; `own_unit` is that of its series."""
-        received, ts, value = reading.received, reading.ts, reading.value
-        body = self._room(reading_id, 1, received)
-        source = SOURCES.get(reading.time_source, reading.time_source)
+        self.add_row(
+            (
+                reading_id,
+                series,
+                reading.ts,
+                _wire(reading.value),
+                None if reading.unit == own_unit else reading.unit or "",
+                None if same(reading.raw_value, reading.value) else _wire(reading.raw_value),
+                None if reading.raw_unit == reading.unit else reading.raw_unit or "",
+                reading.received - reading.ts,
+                SOURCES.get(reading.time_source, reading.time_source),
+                reading.sequence,
+            )
+        )
+
+    def add_row(self, row: Row) -> None:
+        """Take a reading as a row."""
+        number, series, ts, value, unit, raw_value, raw_unit, delay, source, sequence = row
+        body = self._room(number, 1, ts + delay)
         place = len(body.series)
-        body.runs.append(Run(reading_id - self._first, 1, ts, received - ts, source, reading.sequence))
+        body.runs.append(Run(number - self._first, 1, ts, delay, source, sequence))
         body.series.append(series)
-        body.values.append(_wire(value))
-        if reading.unit != own_unit:
-            body.units[place] = reading.unit or ""
-        if not same(reading.raw_value, value):
-            body.raw_values[place] = _wire(reading.raw_value)
-        if reading.raw_unit != reading.unit:
-            body.raw_units[place] = reading.raw_unit or ""
+        body.values.append(value)
+        if unit is not None:
+            body.units[place] = unit
+        if raw_value is not None:
+            body.raw_values[place] = raw_value
+        if raw_unit is not None:
+            body.raw_units[place] = raw_unit
 
     def _room(self, first: int, count: int, received: int) -> Body:
         """Give the body that takes so many readings from `first` on. Raises StoreError where their ids do not follow those before."""
@@ -114,9 +131,9 @@ class BatchWriter:
     def _end(self) -> None:
         body = self._body
         if body.series:
-            contents = Contents.of(body)
-            self._ready.append((self._first, self._next - 1, contents.readings, self._at, _encode(body)))
-            self._written(self._first, self._next - 1, contents)
+            self._ready.append((self._first, self._next - 1, len(body.series), self._at, _encode(body)))
+            if self._written:
+                self._written(self._first, self._next - 1, Contents.of(body))
             self._body = Body([], [], [], {}, {}, {})
 
     def write(self) -> int:
@@ -137,12 +154,9 @@ class BatchWriter:
 class Exceptions:
     """What of a form's columns must stand with each of its values: units that are not their series', and values that are not as they were said."""
 
-    def __init__(self, units: dict[int, str], raw_units: dict[int, str], *, converted: bool) -> None:
-        """Units by column; `converted` where values may differ from what was said."""
-        self._units, self._raw_units, self._converted = units, raw_units, converted
-
-    def __bool__(self) -> bool:
-        return bool(self._units or self._raw_units or self._converted)
+    def __init__(self, units: dict[int, str], raw_units: dict[int, str]) -> None:
+        """Units by column."""
+        self._units, self._raw_units = units, raw_units
 
     def note(self, body: Body, start: int, report: Report) -> None:
         """Note those of a report whose values begin at `start`."""
@@ -179,24 +193,22 @@ def bodies_after(connection: sqlite3.Connection, position: int) -> Iterator[tupl
     """Give the batches that hold ids above `position`, by their first id. Raises DamagedStoreError where one cannot be decoded."""
     if position < newest(connection):
         for first, blob in connection.execute("SELECT id, body FROM batches WHERE id >= ? ORDER BY id", (_begins(connection, position),)):
-            yield first, _body(first, blob)
+            yield first, decoded(first, blob)
 
 
-def rows(first: int, blob: bytes) -> Iterator[Row]:
-    """Give the readings of a batch. Raises DamagedStoreError where it cannot be decoded."""
-    body = _body(first, blob)
-    units, raw_values, raw_units = body.units, body.raw_values, body.raw_units
+def rows(first: int, body: Body) -> Iterator[Row]:
+    """Give the readings of a batch."""
+    raw_values, raw_units = body.raw_values, body.raw_units
     place = 0
-    for run in body.runs:
-        reading_id = first + run.place
-        for number in range(reading_id, reading_id + run.values):
+    for run, numbers, series, values, units in runs(first, body):
+        for number, one, value, unit in zip(numbers, series, values, units, strict=True):
             raw = raw_values.get(place)
             yield (
                 number,
-                body.series[place],
+                one,
                 run.ts,
-                stored(body.values[place]),
-                units.get(place),
+                stored(value),
+                unit,
                 None if raw is None else stored(raw),
                 raw_units.get(place),
                 run.delay,
@@ -211,7 +223,8 @@ def stored(value: Any) -> Stored:
     return value if isinstance(value, bytes) else pack(value)
 
 
-def _body(first: int, blob: bytes) -> Body:
+def decoded(first: int, blob: bytes) -> Body:
+    """Give the columns of a batch. Raises DamagedStoreError where it holds none."""
     try:
         body = _decode(blob)
     except msgspec.DecodeError as error:
@@ -224,15 +237,10 @@ def _body(first: int, blob: bytes) -> Body:
 def is_sound(first: int, blob: bytes) -> bool:
     """Tell whether a batch can be decoded."""
     try:
-        _body(first, blob)
+        decoded(first, blob)
     except DamagedStoreError:
         return False
     return True
-
-
-def series_of(first: int, blob: bytes) -> list[int]:
-    """Give the series of a batch's readings, by number. Raises DamagedStoreError."""
-    return _body(first, blob).series
 
 
 class Contents(NamedTuple):
@@ -252,14 +260,13 @@ class Contents(NamedTuple):
 
 def contents(first: int, blob: bytes) -> Contents:
     """Give what a batch holds. Raises DamagedStoreError."""
-    return Contents.of(_body(first, blob))
+    return Contents.of(decoded(first, blob))
 
 
 def after(connection: sqlite3.Connection, position: int) -> Iterator[Row]:
     """Give the readings with ids above `position`, in order."""
-    start = _begins(connection, position)
-    for first, blob in connection.execute("SELECT id, body FROM batches WHERE id >= ? ORDER BY id", (start,)):
-        yield from (row for row in rows(first, blob) if row[0] > position)
+    for first, body in bodies_after(connection, position):
+        yield from (row for row in rows(first, body) if row[0] > position)
 
 
 def between(connection: sqlite3.Connection, first: int, end: int) -> Iterator[Row]:
@@ -274,8 +281,9 @@ def of(connection: sqlite3.Connection, batches: Iterable[int], series: frozenset
     """Give the readings of these series in the batches with these ids; one that is gone is left out."""
     for first in batches:
         for (blob,) in connection.execute("SELECT body FROM batches WHERE id = ?", (first,)):
-            if not series.isdisjoint(series_of(first, blob)):
-                yield from (row for row in rows(first, blob) if row[1] in series)
+            body = decoded(first, blob)
+            if not series.isdisjoint(body.series):
+                yield from (row for row in rows(first, body) if row[1] in series)
 
 
 def one(connection: sqlite3.Connection, reading_id: int) -> Row | None:
@@ -288,7 +296,7 @@ def count_after(connection: sqlite3.Connection, position: int) -> int:
     (whole,) = connection.execute("SELECT coalesce(sum(count), 0) FROM batches WHERE id > ?", (position,)).fetchone()
     start = _begins(connection, position)
     part = connection.execute("SELECT body FROM batches WHERE id = ? AND id <= ? AND last > ?", (start, position, position)).fetchone()
-    return int(whole) + (sum(row[0] > position for row in rows(start, part[0])) if part else 0)
+    return int(whole) + (sum(row[0] > position for row in rows(start, decoded(start, part[0]))) if part else 0)
 
 
 def count_by_series(found: Iterable[Row]) -> dict[int, int]:
@@ -330,33 +338,11 @@ def _begins(connection: sqlite3.Connection, position: int) -> int:
     return int(start)
 
 
-def from_rows(connection: sqlite3.Connection, found: Iterable[Row]) -> int:
-    """Write readings that come as rows, in order of their ids, in the caller's transaction; give how many."""
-    count = 0
-    for _, group in groupby(found, lambda row: row[0] >> PLACES):
-        part: list[Row] = []
-        for row in group:
-            part.append(row)
-            if len(part) == LARGEST:
-                count += _insert(connection, part)
-                part = []
-        count += _insert(connection, part) if part else 0
-    return count
-
-
-def _insert(connection: sqlite3.Connection, part: list[Row]) -> int:
-    first = part[0][0]
-    body = Body([], [], [], {}, {}, {})
-    for place, (number, series, ts, value, unit, raw, raw_unit, delay, source, sequence) in enumerate(part):
-        body.runs.append(Run(number - first, 1, ts, delay, source, sequence))
-        body.series.append(series)
-        body.values.append(value)
-        if unit is not None:
-            body.units[place] = unit
-        if raw is not None:
-            body.raw_values[place] = raw
-        if raw_unit is not None:
-            body.raw_units[place] = raw_unit
-    at = max(row[2] + row[7] for row in part)
-    connection.execute("INSERT INTO batches VALUES(?, ?, ?, ?, ?)", (first, part[-1][0], len(part), at, _encode(body)))
-    return len(part)
+def from_rows(connection: sqlite3.Connection, found: Iterable[Row]) -> None:
+    """Write readings that come as rows, in order of their ids, in the caller's transaction."""
+    writer = BatchWriter(connection)
+    for count, row in enumerate(found, 1):
+        writer.add_row(row)
+        if not count % _AT_ONCE:
+            writer.write()
+    writer.write()

@@ -13,7 +13,7 @@ from gateway.store.effects import ReadingKept, ReportKept
 from gateway.store.reports import Reports
 from gateway.store.rewind import Redo
 from gateway.store.series import SeriesBook
-from gateway.store.tail import Tail
+from gateway.store.tail import SETTLE, Settled, Tail
 from gateway.store.totals import Totals
 from gateway.store.values import Stored, pack
 
@@ -40,14 +40,15 @@ class Readings:
         self._unsealed = blocks.Block()
         self._newest = self._latest = 0
         """The highest ids that are in the file, and that were taken."""
+        self._behind: list[Settled] = []
+        """What the table of series does not have yet of readings that are in the file."""
         self._mixed = False
         """Whether batches of another time may lie between those that are to be sealed."""
         self._begin()
 
     def _begin(self) -> None:
         """Take up where the file stands."""
-        for settled in Tail(self._connection).settled.values():
-            self._book.catch_up(settled)
+        self._behind = [*Tail(self._connection).settled.values()]
         self._newest = self._latest = max(batches.newest(self._connection), self._totals[totals.PRUNED_TO])
         self._reports.settled_to = self._latest
         self._unsealed = self._gathered()
@@ -62,6 +63,7 @@ class Readings:
 
     def write(self, taken: Sequence[ReadingKept | ReportKept]) -> None:
         """Write readings, in the caller's transaction. Raises StoreError where two different readings have one id."""
+        self._catch_up()
         count = 0
         for kept in taken:
             if isinstance(kept, ReadingKept):
@@ -75,6 +77,12 @@ class Readings:
         written = self._batch.write()
         self._totals[totals.TAKEN] += count
         self._totals[totals.KEPT] += written
+
+    def _catch_up(self) -> None:
+        """Bring the table of series up to the readings that were found, before anything is read of it."""
+        if self._behind:
+            self._connection.executemany(SETTLE, self._behind)
+            self._behind = []
 
     def _take(self, kept: ReadingKept) -> None:
         """Take one reading."""
@@ -106,6 +114,7 @@ class Readings:
 
     def save(self) -> None:
         """Write what is held in memory, in the caller's transaction; seal a block when there is enough for one."""
+        self._catch_up()
         if self._patient:
             self._reports.go_on(self._latest, monotonic())
         else:

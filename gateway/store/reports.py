@@ -32,7 +32,7 @@ class _Follower:
         columns = form.columns
         units = {place: column.unit or "" for place, column in enumerate(columns) if column.unit != own[place]}
         raw_units = {place: column.raw_unit or "" for place, column in enumerate(columns) if column.raw_unit != column.unit}
-        self.exceptions = Exceptions(units, raw_units, converted=form.converts)
+        self.exceptions = Exceptions(units, raw_units)
         self.count = self.last = self.newest_id = self.seen = 0
         self.newest: Report | None = None
 

@@ -124,12 +124,10 @@ def _catch_up(connection: sqlite3.Connection) -> None:
 def _drop_nameless(connection: sqlite3.Connection) -> int:
     """Leave out the readings of series that are lost; give how many others there are."""
     known = {one for (one,) in connection.execute("SELECT id FROM series")}
-    lost = [
-        first for first, body in connection.execute("SELECT id, body FROM batches") if not known.issuperset(batches.series_of(first, body))
-    ]
-    for first in lost:
-        (body,) = connection.execute("SELECT body FROM batches WHERE id = ?", (first,)).fetchone()
-        connection.execute("DELETE FROM batches WHERE id = ?", (first,))
-        batches.from_rows(connection, [row for row in batches.rows(first, body) if row[1] in known])
+    bodies = ((first, batches.decoded(first, blob)) for first, blob in connection.execute("SELECT id, body FROM batches").fetchall())
+    for first, body in bodies:
+        if not known.issuperset(body.series):
+            connection.execute("DELETE FROM batches WHERE id = ?", (first,))
+            batches.from_rows(connection, (row for row in batches.rows(first, body) if row[1] in known))
     (count,) = connection.execute("SELECT coalesce(sum(count), 0) FROM batches").fetchone()
     return int(count)

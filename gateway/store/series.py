@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
 from devices.reading import Reading
 from gateway.store import totals
-from gateway.store.tail import Settled
 from gateway.store.totals import Totals
 from gateway.store.values import Stored, pack
 
@@ -90,36 +88,16 @@ class SeriesBook:
     def open(self, reading: Reading) -> Series:
         """Give the reading's series, from the table or new; it is in `held` from then on."""
         identity = (reading.device, reading.metric, reading.channel)
-        if known := self._read(identity):
-            return known
         row = self._connection.execute(
-            "INSERT INTO series(device, metric, channel, key, unit, convention, first_seen, last_ts, last_retained, state_id, last_id,"
-            " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
-            (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
+            f"SELECT {_COLUMNS} FROM series WHERE device = ? AND metric = ? AND channel = ?",  # noqa: S608  # our own column names
+            identity,
         ).fetchone()
-        return self._hold(identity, row)
-
-    def catch_up(self, settled: Settled) -> None:
-        """Take for a series what the table does not have yet (`Tail`)."""
-        row = self._connection.execute("SELECT device, metric, channel FROM series WHERE id = ?", (settled.series,)).fetchone()
-        series = self._read(row)
-        assert series
-        series.last_seen = max(series.last_seen or settled.seen, settled.seen)
-        series.count += settled.readings
-        series.kept += settled.readings
-        series.last_id = series.heard_id = settled.last
-        if (settled.ts, 0, settled.id) > (series.last_ts, -series.last_retained, series.state_id):
-            series.last_value, series.last_unit, series.last_ts = settled.value, settled.unit, settled.ts
-            series.last_retained, series.state_id = 0, settled.id
-        self.dirty[series.id] = series
-
-    def _read(self, identity: tuple[str, str, str]) -> Series | None:
-        """Give a series from the table, where it is there; it is in `held` from then on."""
-        query = f"SELECT {_COLUMNS} FROM series WHERE device = ? AND metric = ? AND channel = ?"  # noqa: S608  # our own column names
-        row = self._connection.execute(query, identity).fetchone()
-        return self._hold(identity, row) if row else None
-
-    def _hold(self, identity: tuple[str, str, str], row: tuple[Any, ...]) -> Series:
+        if row is None:
+            row = self._connection.execute(
+                "INSERT INTO series(device, metric, channel, key, unit, convention, first_seen, last_ts, last_retained, state_id, last_id,"
+                " heard_id, live_ts, count, kept) VALUES(?, ?, ?, ?, ?, ?, ?, ?, 1, -1, -1, -1, ?, 0, 0) RETURNING " + _COLUMNS,
+                (*identity, reading.key, reading.unit, reading.convention, reading.received, LONG_AGO, LONG_AGO),
+            ).fetchone()
         fields = [*row]
         fields[-1] = msgspec.json.decode(row[-1], type=dict[str, str])
         series = self.held[identity] = Series(*fields)

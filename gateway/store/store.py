@@ -49,8 +49,7 @@ _LEARN = """INSERT INTO devices VALUES(?, ?, ?, ?, ?, ?) ON CONFLICT(device) DO 
   first_seen = min(first_seen, excluded.first_seen), last_seen = max(last_seen, excluded.last_seen)"""
 _PROGRESS = "INSERT OR REPLACE INTO progress VALUES(1, ?, ?, ?)"
 
-_READINGS = frozenset((ReadingKept, ReportKept))
-_MANY = frozenset((*_READINGS, Counted))
+_MANY = frozenset((ReadingKept, ReportKept, Counted))
 """What comes by the thousand, and is written together."""
 _STEPS = 1_000_000
 """Steps of SQLite's machine between two beats: some hundredths of a second."""
@@ -252,7 +251,7 @@ class Store:
         """Write effects into the transaction; tell whether there was an outcome, which must not wait."""
         if self._readings.redo.under_way:
             self._readings.redo.make_room({effect.offset for effect in effects if type(effect) is Progressed})
-        readings = [effect for effect in effects if isinstance(effect, ReadingKept | ReportKept)]
+        readings = [effect for effect in effects if type(effect) is ReadingKept or type(effect) is ReportKept]
         if readings:
             self._readings.write(readings)
         counted = [effect for effect in effects if type(effect) is Counted]

@@ -19,11 +19,10 @@ def to_batches(connection: sqlite3.Connection, tables: str) -> None:
 
 def seal(connection: sqlite3.Connection) -> None:
     """Make the index of all readings, in the caller's transaction."""
-    last = 0
-    part: list[blocks.Batch] = []
-    for number, end, count, body in connection.execute("SELECT id, last, count, body FROM batches ORDER BY id").fetchall():
-        part.append((number, end, body))
-        if len(part) * count >= blocks.LARGEST:
-            last, part = blocks.seal(connection, part), []
-    last = blocks.seal(connection, part) or last
+    last, block = 0, blocks.Block()
+    for first, end, body in connection.execute("SELECT id, last, body FROM batches ORDER BY id"):
+        block.add(first, end, batches.contents(first, body))
+        if block.readings >= blocks.LARGEST:
+            last, block = block.seal(connection), blocks.Block()
+    last = block.seal(connection) or last
     connection.execute("INSERT OR REPLACE INTO totals VALUES(?, ?)", (totals.SEALED, last))
