@@ -29,13 +29,29 @@ class Column(NamedTuple):
     becomes: str
 
 
+class Heading:
+    """What all messages of a form have in common: whose they are, and what their values are called.
+
+    `followed` is for whoever drives the catalogue: what it knows of the series of the columns, in their order.
+    """
+
+    __slots__ = ("columns", "convention", "device", "followed", "labels")
+
+    def __init__(self, device: str, convention: str, labels: Mapping[str, str], columns: tuple[Column, ...]) -> None:
+        self.device = device
+        self.convention = convention
+        self.labels = labels
+        self.columns = columns
+        self.followed: Any = None
+
+
 class Report(msgspec.Struct, frozen=True, gc=False):
     """What a message says that was read by a form: one value for each of its columns, of one device and one time.
 
     `values` are the vocabulary's, `said` as the device said them; `ts` and `received` are epoch ns.
     """
 
-    form: Form
+    form: Heading
     values: Sequence[Value]
     said: Sequence[Value]
     ts: int
@@ -66,11 +82,8 @@ class Report(msgspec.Struct, frozen=True, gc=False):
         return [self.reading(place) for place in range(len(self.values))]
 
 
-class Form:
-    """Reads an object as another with the same keys was read. What it gives is what the convention would give, or nothing.
-
-    `followed` is for whoever drives the catalogue: what it knows of the series of the columns, in their order.
-    """
+class Form(Heading):
+    """Reads an object as another with the same keys was read. What it gives is what the convention would give, or nothing."""
 
     __slots__ = (
         "_bounds",
@@ -81,11 +94,6 @@ class Form:
         "_learned",
         "_said",
         "_time",
-        "columns",
-        "convention",
-        "device",
-        "followed",
-        "labels",
     )
 
     def __init__(
@@ -98,11 +106,8 @@ class Form:
     ) -> None:
         said = given[0][1].device
         known = convention.profiles.of(said, convention.name)
-        self.device = known.name or said
-        self.convention = convention.name
-        self.labels: Mapping[str, str] = known.labels
-        self.columns = tuple(_column(slot, one.value, reading) for slot, one, reading in given)
-        self.followed: Any = None
+        columns = tuple(_column(slot, one.value, reading) for slot, one, reading in given)
+        super().__init__(known.name or said, convention.name, known.labels, columns)
         self._convention = convention
         self._layout = layout
         self._said = said

@@ -88,6 +88,11 @@ class Attempts:
         return 1 if self._deaths >= CLOSE_AFTER and self._first - _NEAR <= offset + 1 <= self._last else rows
 
     @property
+    def dies_again(self) -> bool:
+        """Before `begin`: whether the process has died twice since it was last stopped, or has come further."""
+        return self._deaths > 0 and self._under_way[0] > 0
+
+    @property
     def suspicious(self) -> bool:
         """Whether rows are suspected of deaths, so that all are read in their order only."""
         return self._deaths >= CLOSE_AFTER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -11,7 +11,7 @@ from bytewax.inputs import FixedPartitionedSource
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 from bytewax.outputs import FixedPartitionedSink
 
-from flows.normaliser import STORE, Item
+from flows.normaliser import STORE
 from flows.row_order import RowPart
 from flows.shard import Shard
 from flows.slice import Slice
@@ -26,6 +26,11 @@ class ShardLogic(StatefulBatchLogic[Slice, RowPart, bytes]):
     def __init__(self, shard: Shard) -> None:
         self._shard = shard
 
+    @classmethod
+    def of(cls, shard: Callable[[bytes | None], Shard]) -> Callable[[bytes | None], ShardLogic]:
+        """Let it drive what `shard` makes of a snapshot."""
+        return lambda snapshot: cls(shard(snapshot))
+
     def on_batch(self, values: list[Slice]) -> tuple[list[RowPart], bool]:
         return [RowPart(row.offset, self._shard.step(row), row.shard) for row in values], False
 
@@ -37,13 +42,17 @@ class ShardLogic(StatefulBatchLogic[Slice, RowPart, bytes]):
 
 
 def build(
-    source: FixedPartitionedSource[Item, bytes], shard: Callable[[bytes | None], Shard], sink: FixedPartitionedSink[Any, Any]
+    source: FixedPartitionedSource[Any, bytes],
+    logic: Callable[[bytes | None], StatefulBatchLogic[Any, Any, bytes]],
+    sink: FixedPartitionedSink[Any, Any],
 ) -> Dataflow:
-    """Make the dataflow. `shard` makes a shard from its snapshot, or from nothing."""
+    """Make the dataflow. `logic` makes what drives a shard from its snapshot, or from nothing (`ShardLogic.of`).
+
+    With several workers all three are those of `flows.exchange`.
+    """
     flow = Dataflow(FLOW_ID)
-    rows = op.input("journal", flow, source)
+    rows: KeyedStream[Any] = op.input("journal", flow, source)
     routed = op.branch("route", rows, lambda item: item[0] != STORE)
-    slices: KeyedStream[Slice] = cast("KeyedStream[Slice]", routed.trues)
-    effects = op.stateful_batch("shards", slices, lambda snapshot: ShardLogic(shard(snapshot)))
-    op.output("store", op.merge("effects", cast("KeyedStream[RowPart]", routed.falses), effects), sink)
+    effects = op.stateful_batch("shards", routed.trues, logic)
+    op.output("store", op.merge("effects", routed.falses, effects), sink)
     return flow

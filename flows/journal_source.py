@@ -41,6 +41,8 @@ _STORED = 0.001
 """Seconds between two looks whether a row that was read alone is in the store."""
 _SILENT = 3
 """Batches with nothing in them after which all that was read is through the shards and in the store."""
+_HANGS = 5.0
+"""Seconds after which a sink in another process that takes nothing of what was given is not vouched for."""
 _CATCH_UP = 1.0
 """How long a stop may read on, in seconds; what is left is read at the next start."""
 
@@ -51,7 +53,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     Delivery guarantee: at least once. It resumes at the offset of the last snapshot and reads what came after it again; the store makes
     that exactly once in effect. On `stopping` it gives its last counters and ends, which makes Bytewax snapshot at the last offset.
     On `switching` it does so at once, between two rows: whatever runs next goes on from there. It beats the process's `heartbeat`, and notes
-    in `attempts` what is under way. Rows that the gateway has noted as urgent are taken before those that wait in front of them.
+    in `attempts` what is under way. `look` is called in each turn: it raises where another process that is needed is gone. Rows that the gateway
+    has noted as urgent are taken before those that wait in front of them.
     """
 
     def __init__(
@@ -65,12 +68,14 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         attempts: Attempts,
         pace: Pace,
         heartbeat: Heartbeat | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser
         self._stopping = stopping
         self._switching = switching
+        self._look = look
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._waiting: deque[Row] = deque()
         self._pace = pace
@@ -80,6 +85,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._again = max(self._notes.last + 1, attempts.written())
         self._attempts = attempts
         self._heartbeat = heartbeat
+        self._taken, self._taken_at = -1, 0.0
         self._garbage = Garbage()
         self._more = False
         """Whether rows wait in front of an urgent one."""
@@ -92,8 +98,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     def next_batch(self) -> list[Item]:
         """Read further rows; wait for the bell where there are none."""
-        if self._heartbeat:
-            self._heartbeat.beat()
+        self._look()
+        self._beat()
         self._garbage.step()
         if self._durable is not None:  # called again after a snapshot: that snapshot is durable now
             write_durable(self._directory, self._durable)
@@ -103,6 +109,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             return self._last_batches()
         if self._switching.is_set():
             return self._flush()
+        if self._pace.full:
+            sleep(_STORED)
+            return []
         if not self._attempts.done():
             sleep(_STORED)
             return self._turn_for_the_sink()
@@ -113,6 +122,19 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if not rows and not behind:
             rows = self._wait()
         return self._turn_for_the_sink() if not rows and (behind or self._pace.owes) else self._items(rows)
+
+    def _beat(self) -> None:
+        """Beat, unless it is another process that hangs."""
+        if self._pace.waits:
+            now, taken = monotonic(), self._pace.taken
+            if taken != self._taken:
+                self._taken, self._taken_at = taken, now
+            if now - self._taken_at > _HANGS:
+                return
+        else:
+            self._taken = -1
+        if self._heartbeat:
+            self._heartbeat.beat()
 
     def _wait(self) -> list[Row]:
         """Wait for the bell, and read what it rings for."""
@@ -183,21 +205,27 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
             self._pace.behind = False  # the next one is read when this one is in the store
             return self._watched(rows[0])
         self._normaliser.attention = Attention()
-        return [item for row in rows for item in self._normaliser.take(row)]
+        items = [item for row in rows for item in self._normaliser.take(row)]
+        self._pace.give(last, self._normaliser.messages)
+        return items
 
     def _watched(self, row: Row) -> list[Item]:
         """Take a row at which the process may die, with a note of the message that is under way."""
         close = self._attempts.close_attention
         self._normaliser.attention = close
         items = list(self._normaliser.take(row))
+        self._pace.give(row.offset, self._normaliser.messages)
         self._attempts.take(row.offset, row.offset, alone=True)
         return [(key, one._replace(items=close.over(one.offset, one.items)) if isinstance(one, Slice) else one) for key, one in items]
 
     def _last_batches(self) -> list[Item]:
         """Catch up with the journal for a moment, then end."""
-        self._give_up = self._give_up or monotonic() + _CATCH_UP
+        self._give_up, self._pace.stopping = self._give_up or monotonic() + _CATCH_UP, True
         if self._flushed or monotonic() > self._give_up:
             return self._flush()
+        if self._pace.full:
+            sleep(_STORED)
+            return []
         if not self._attempts.done():
             sleep(_STORED)
             return self._turn_for_the_sink()
@@ -243,12 +271,14 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         attempts: Attempts | None = None,
         pace: Pace | None = None,
         heartbeat: Heartbeat | None = None,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self._directory = directory
         self._bell = bell
         self._normaliser = normaliser
         self._stopping = stopping
         self._switching = switching
+        self._look = look
         self._attempts = attempts or Attempts(None, Poison())
         self._pace = pace or Pace()
         self._heartbeat = heartbeat
@@ -260,6 +290,7 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         normaliser = self._normaliser(resume_state)
         write_durable(self._directory, normaliser.offset)  # what a run starts from is durable, and so is that it begins anew
         self._attempts.begin(normaliser.offset)
+        self._pace.begin(normaliser.offset, normaliser.messages)
         return JournalPartition(
             self._directory,
             self._bell,
@@ -269,4 +300,5 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
             attempts=self._attempts,
             pace=self._pace,
             heartbeat=self._heartbeat,
+            look=self._look,
         )

@@ -124,6 +124,11 @@ class Normaliser:
         self._readings = Readings(self._heard, Repeats(state.get("repeats"), repeats))
 
     @property
+    def messages(self) -> int:
+        """How many messages there were up to here, ever."""
+        return self._messages
+
+    @property
     def attention(self) -> Attention:
         """Who is to be told what is under way."""
         return self._readings.attention

@@ -13,22 +13,26 @@ from pathlib import Path
 import structlog
 from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
-from bytewax.testing import run_main
+from bytewax.testing import cluster_main, run_main
 
 from flows.attempts import Attempts
 from flows.beginning import Beginning, from_snapshot
-from flows.graph import build
+from flows.exchange.elsewhere import SinkElsewhere
+from flows.exchange.shard_logic import OpeningLogic
+from flows.exchange.sink import OpeningSink
+from flows.exchange.source import SendingSource
+from flows.graph import ShardLogic, build
 from flows.journal_source import JournalSource
 from flows.loaded import Loaded
 from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
-from flows.pace import LINGER, Pace
+from flows.pace import LINGER
 from flows.poison import Poison
 from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
-from flows.snapshot_room import SnapshotRoom
 from flows.store_sink import StoreSink, Upkeep
 from flows.watch import Watch
+from flows.workers import FULL, WorkerError, Workers
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import RECOVERY, DamageError, is_damage, mark, named
@@ -38,8 +42,6 @@ from gateway.findings import ConfigError
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
-from gateway.store.retention import Retention
-from gateway.store.shedding import Shedding
 from gateway.store.store import Store
 
 log = structlog.get_logger()
@@ -69,6 +71,11 @@ class Flows:
         self._poison = Poison(data)
         self._attempts = Attempts(data, self._poison)
         self._beginning: Beginning | None = None
+        count = self._settings.flows.workers
+        if count > 1 and self._attempts.dies_again:
+            log.warning("the flows process dies again and again; until it is started anew it runs as one worker")
+            count = 1
+        self._workers = Workers(count, config, data)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; then snapshot at the last row and return. What is changed in the config meanwhile is taken.
@@ -77,18 +84,22 @@ class Flows:
         """
         while True:
             try:
+                self._workers.load()
                 self._run(self._watch.take())
-            except BaseException as error:
-                if is_full(error) or is_damage(error):
+            except BaseException as failure:
+                error = self._workers.cause(failure)
+                full = error.status == FULL if isinstance(error, WorkerError) else is_full(error)
+                if full or is_damage(error):
                     self._attempts.end()  # no message is to blame
-                if not is_full(error):
-                    raise
+                if not full:
+                    raise error from failure
                 log.warning("the flows wait: the disk takes nothing more", error=str(error))
                 if not self._wait():
                     break
                 continue
             if self._stopping.is_set() and not self._switching.is_set():  # with both, it may have ended before it had caught up
                 break
+        self._workers.end()
         log.info("flows stopped")
 
     def blames_recovery(self, error: BaseException) -> bool:
@@ -101,12 +112,15 @@ class Flows:
         self._make_recovery()
         store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=LINGER, beat=self._heartbeat.beat)
         try:
-            upkeep = self._upkeep()
+            upkeep = Upkeep.of(self._data, self._settings, self._wait)
             self._find_room(store, upkeep)
             self._beginning = Beginning(self._journal, self._recovery, store)
-            run_main(
-                self._graph(loaded, store, upkeep, self._beginning), epoch_interval=every, recovery_config=RecoveryConfig(self._recovery)
-            )
+            graph, recovery = self._graph(loaded, store, upkeep, self._beginning), RecoveryConfig(self._recovery)
+            if self._workers.count > 1:
+                cluster_main(graph, self._workers.run(), 0, epoch_interval=every, recovery_config=recovery)
+                self._workers.ended()
+            else:
+                run_main(graph, epoch_interval=every, recovery_config=recovery)
         finally:
             store.abandon()
 
@@ -119,7 +133,7 @@ class Flows:
             upkeep.room.check_beginning()
 
     def _graph(self, loaded: Loaded, store: Store, upkeep: Upkeep, beginning: Beginning) -> Dataflow:
-        settings = self._settings
+        settings, apart = self._settings, self._workers.count > 1
         retained = [(s.topic, s.retained) for s in settings.broker.subscribe]
 
         def normaliser(snapshot: bytes | None) -> Normaliser:
@@ -134,33 +148,27 @@ class Flows:
             )
 
         def source(snapshot: bytes | None) -> Normaliser:
-            return beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
+            begun = beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
+            if apart:
+                store.close()  # the last worker opens it when the first row is there
+            return begun
 
-        pace = Pace()
-        return build(
-            JournalSource(
-                self._journal,
-                self._bells[0],
-                source,
-                stopping=self._stopping,
-                switching=self._switching,
-                attempts=self._attempts,
-                pace=pace,
-                heartbeat=self._heartbeat,
-            ),
-            from_snapshot(partial(Shard, loaded.flows)),
-            StoreSink(store, self._bells[1], upkeep, pace),
+        journal = JournalSource(
+            self._journal,
+            self._bells[0],
+            source,
+            stopping=self._stopping,
+            switching=self._switching,
+            attempts=self._attempts,
+            pace=self._workers.pace,
+            heartbeat=self._heartbeat,
+            look=self._workers.look,
         )
-
-    def _upkeep(self) -> Upkeep:
-        settings, data = self._settings, self._data
-        destinations = ["mqtt", *(["influxdb"] if settings.influxdb else [])]
-        return Upkeep(
-            Retention(settings.history.keep, data / "delivery", destinations),
-            Shedding(data, destinations, max_size=settings.history.max_size, reserve=settings.disk.reserve),
-            SnapshotRoom(self._recovery),
-            self._wait,
-        )
+        shard = from_snapshot(partial(Shard, loaded.flows))
+        if apart:
+            witness = self._workers.witness
+            return build(SendingSource(journal, witness), OpeningLogic.of(shard, witness), OpeningSink(SinkElsewhere(), witness))
+        return build(journal, ShardLogic.of(shard), StoreSink(lambda: store, self._bells[1], upkeep, self._workers.pace))
 
     def _make_recovery(self) -> None:
         """Make the folder of the recovery data, where there is none, so that a power cut leaves it."""
@@ -197,6 +205,9 @@ def main() -> int:
         if newer := next((one for one in causes(error) if isinstance(one, NewerStateError)), None):
             sys.stderr.write(f"{newer}\n")
             return CONFIG_ERROR
+        if isinstance(error, WorkerError):
+            sys.stderr.write(f"{error}\n")
+            return error.status if error.status in {CONFIG_ERROR, DAMAGED} else 1
         blamed = flows is not None and flows.blames_recovery(error)
         if not blamed and not is_damage(error):
             raise

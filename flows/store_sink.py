@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
 
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
@@ -13,6 +16,7 @@ from flows.row_order import RowOrder, RowPart
 from flows.snapshot_room import SnapshotRoom
 from gateway.disk import is_full
 from gateway.journal.bell import Bell
+from gateway.settings import Settings
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, Derived, Effect, Progressed, WindowClosed
 from gateway.store.retention import Retention
 from gateway.store.shedding import Shedding
@@ -37,6 +41,17 @@ class Upkeep:
     room: SnapshotRoom
     wait: Callable[[], bool]
 
+    @classmethod
+    def of(cls, data: Path, settings: Settings, wait: Callable[[], bool]) -> Self:
+        """Keep the store of a data folder as the settings say."""
+        destinations = ["mqtt", *(["influxdb"] if settings.influxdb else [])]
+        return cls(
+            Retention(settings.history.keep, data / "delivery", destinations),
+            Shedding(data, destinations, max_size=settings.history.max_size, reserve=settings.disk.reserve),
+            SnapshotRoom(data / "recovery"),
+            wait,
+        )
+
 
 class StorePartition(StatefulSinkPartition[RowPart, None]):
     """Write journal rows, whole and in order, then ring for those who deliver them, where there is more than readings.
@@ -48,8 +63,9 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
     each snapshot the store is made durable, so that no snapshot is ever ahead of it. A full disk stops the flows here, until there is room.
     """
 
-    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep, pace: Pace) -> None:
-        self._store = store
+    def __init__(self, open_store: Callable[[], Store], bell: Bell, upkeep: Upkeep, pace: Pace) -> None:
+        """Open the store when it is first needed: by then the source has brought it to where it begins."""
+        self._open_store = open_store
         self._bell = bell
         self._upkeep = upkeep
         self._pace = pace
@@ -57,6 +73,10 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         self._effects: list[Effect] = []
         self._rows = 0
         self._at = 0
+
+    @cached_property
+    def _store(self) -> Store:
+        return self._open_store()
 
     def write_batch(self, values: list[RowPart]) -> None:
         """Write the rows that are whole now, at once or with those that follow."""
@@ -66,7 +86,9 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
         progressed = [effect for effect in effects if type(effect) is Progressed]
         self._effects += effects
         self._rows += len(progressed)
-        self._at = max((effect.at for effect in progressed), default=self._at)
+        if progressed:
+            self._at = max(effect.at for effect in progressed)
+            self._pace.take(progressed[-1].offset, progressed[-1].messages)
         # Only what someone waits for wakes the gateway: at a thousand readings a second the bell itself would be the load.
         urgent = any(type(effect) in _URGENT for effect in effects)
         if urgent or not self._pace.behind or len(self._effects) >= _MOST or self._rows >= _MOST_ROWS:
@@ -117,8 +139,8 @@ class StorePartition(StatefulSinkPartition[RowPart, None]):
 class StoreSink(FixedPartitionedSink[RowPart, None]):
     """The store as a Bytewax sink. One partition, fixed for good: SQLite has one writer."""
 
-    def __init__(self, store: Store, bell: Bell, upkeep: Upkeep, pace: Pace | None = None) -> None:
-        self._store = store
+    def __init__(self, open_store: Callable[[], Store], bell: Bell, upkeep: Upkeep, pace: Pace | None = None) -> None:
+        self._open_store = open_store
         self._bell = bell
         self._upkeep = upkeep
         self._pace = pace or Pace()
@@ -130,4 +152,4 @@ class StoreSink(FixedPartitionedSink[RowPart, None]):
         return 0
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> StorePartition:  # noqa: ARG002  Bytewax's signature
-        return StorePartition(self._store, self._bell, self._upkeep, self._pace)
+        return StorePartition(self._open_store, self._bell, self._upkeep, self._pace)

@@ -190,8 +190,14 @@ class Publish(Checked):
 
 
 class Flows(Checked):
-    """How often (ns) the flows' state is kept."""
+    """How often (ns) the flows' state is kept, and how many processes share the work."""
 
+    workers: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Processes that share the work of the flows. More than one takes more memory, and helps where the processor is the limit.",
+    )
     snapshot: PositiveDuration = Field(
         default=30 * SECOND, description="How often the state of the flows is kept; a restart reads the journal again from there."
     )

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 
 from devices.convention import remember
-from devices.form import Form, Report
+from devices.form import Heading, Report
 from gateway.store.batches import BatchWriter, Exceptions
 from gateway.store.effects import ReportKept
 from gateway.store.series import CACHED, Series, SeriesBook
@@ -26,7 +26,7 @@ class _Follower:
 
     __slots__ = ("count", "exceptions", "last", "newest", "newest_id", "seen", "series")
 
-    def __init__(self, series: tuple[Series, ...], form: Form) -> None:
+    def __init__(self, series: tuple[Series, ...], form: Heading) -> None:
         self.series = [one.id for one in series]
         own = [one.unit for one in series]
         columns = form.columns
@@ -47,8 +47,8 @@ class Reports:
     def __init__(self, connection: sqlite3.Connection, book: SeriesBook) -> None:
         self._connection = connection
         self._book = book
-        self._followers: dict[Form, _Follower] = {}
-        self._forms: dict[str, list[Form]] = {}
+        self._followers: dict[Heading, _Follower] = {}
+        self._forms: dict[str, list[Heading]] = {}
         self._waiting: dict[_Follower, None] = {}
         self._switches: dict[str, int] = {}
         self._round: list[_Follower] = []

@@ -5,13 +5,18 @@ import random
 import textwrap
 import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.testing import cluster_main
 
 from flows.backtest import replay
-from flows.graph import build
+from flows.exchange.shard_logic import OpeningLogic
+from flows.exchange.sink import OpeningSink
+from flows.exchange.source import SendingSource
+from flows.exchange.witness import Witness
+from flows.graph import ShardLogic, build
 from flows.journal_source import JournalSource
 from flows.normaliser import Normaliser
 from flows.row_order import RowOrder, RowPart
@@ -80,9 +85,16 @@ def outcomes(effects):
 
 
 @pytest.mark.parametrize(
-    ("workers", "epoch"), [(1, timedelta(0)), (2, timedelta(0)), (1, timedelta(seconds=30)), (2, timedelta(milliseconds=3))]
+    ("workers", "epoch", "apart"),
+    [
+        (1, timedelta(0), False),
+        (2, timedelta(0), False),
+        (1, timedelta(seconds=30), False),
+        (2, timedelta(milliseconds=3), False),
+        (2, timedelta(milliseconds=3), True),
+    ],
 )
-def test_effects_stand_in_the_order_of_the_journal(workers, epoch, flow, journal, tmp_path, monkeypatch):
+def test_effects_stand_in_the_order_of_the_journal(workers, epoch, apart, flow, journal, tmp_path, monkeypatch):
     """One worker or two, a snapshot at every batch or at the end: the store holds what a plain replay gives, in its order."""
     store, recovery, stopping = Store(tmp_path / "store.db"), tmp_path / "recovery", threading.Event()
     recovery.mkdir()
@@ -96,13 +108,14 @@ def test_effects_stand_in_the_order_of_the_journal(workers, epoch, flow, journal
         SnapshotRoom(recovery),
         lambda: False,
     )
-    graph = build(
-        JournalSource(
-            journal, bells[0], lambda snapshot: Normaliser([flow], [], snapshot=snapshot), stopping=stopping, switching=threading.Event()
-        ),
-        lambda snapshot: Shard([flow], snapshot),
-        StoreSink(store, bells[1], upkeep),
+    source = JournalSource(
+        journal, bells[0], lambda snapshot: Normaliser([flow], [], snapshot=snapshot), stopping=stopping, switching=threading.Event()
     )
+    shard, sink, witness = partial(Shard, [flow]), StoreSink(lambda: store, bells[1], upkeep), Witness()
+    if apart:
+        graph = build(SendingSource(source, witness), OpeningLogic.of(shard, witness), OpeningSink(sink, witness))
+    else:
+        graph = build(source, ShardLogic.of(shard), sink)
     cluster_main(graph, [], 0, epoch_interval=epoch, recovery_config=RecoveryConfig(recovery), worker_count_per_proc=workers)
     reader = JournalReader(journal)
     expected = outcomes(replay([flow], Normaliser([flow], []), reader.read(ROWS)))

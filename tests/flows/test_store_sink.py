@@ -36,7 +36,8 @@ class Sink:
         self.pace, self.bell, self.path = Pace(), Bell(folder / "bell"), folder / "store.db"
         shedding = Shedding(folder, [], max_size=None, reserve=0)
         upkeep = Upkeep(Retention(1 << 60, folder / "delivery", []), shedding, SnapshotRoom(folder), lambda: False)
-        self.partition = StorePartition(Store(self.path), self.bell, upkeep, self.pace)
+        store = Store(self.path)
+        self.partition = StorePartition(lambda: store, self.bell, upkeep, self.pace)
 
     def take(self, number, *effects):
         self.partition.write_batch([RowPart(number, [*effects, Progressed(number, number, T0 + number)])])

@@ -1,0 +1,1 @@
+"""What goes from one worker to another: packed, since Bytewax would pickle it, twice."""

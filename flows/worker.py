@@ -1,0 +1,155 @@
+"""A worker beside the first: `python -m flows.worker`, which the first starts. Runs some of the shards; the last worker also has the store."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import signal
+import sys
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from time import monotonic, sleep
+
+import structlog
+from bytewax.recovery import RecoveryConfig
+from bytewax.testing import cluster_main
+
+from flows.beginning import from_snapshot
+from flows.exchange.elsewhere import SinkElsewhere, SourceElsewhere
+from flows.exchange.shard_logic import OpeningLogic
+from flows.exchange.sink import OpeningSink
+from flows.exchange.witness import Witness
+from flows.graph import build
+from flows.loaded import Loaded
+from flows.newer_state import NewerStateError
+from flows.pace import LINGER, Pace
+from flows.shard import Shard
+from flows.store_sink import StoreSink, Upkeep
+from flows.workers import ALONE, ENDED, FULL, LOADED, RUN, misses_another
+from gateway import logs
+from gateway.config import LastGood
+from gateway.damage import is_damage, mark, named
+from gateway.disk import causes, is_full
+from gateway.exit_status import CONFIG_ERROR, DAMAGED
+from gateway.heartbeat import FLOWS, Heartbeat
+from gateway.journal.bell import Bell
+from gateway.settings import load as load_settings
+from gateway.store.store import Store
+
+log = structlog.get_logger()
+
+_PR_SET_PDEATHSIG = 1
+_ROOM_EVERY = 0.5
+"""Seconds between two attempts to write to a disk that is full."""
+_LISTENS = 5.0
+"""Seconds to wait at most until the workers before this one listen; Bytewax itself would try again every second, and say so each time."""
+_LISTENING = "0A"
+"""proc_pid_net(5): the state of a socket that takes connections."""
+
+
+class Worker:
+    """One worker of a data folder's dataflow, from one run to the next."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._number, self._last = options.number, options.number == options.of - 1
+        self._data: Path = options.data
+        self._good = LastGood(self._data).path
+        self._settings = load_settings(self._good, root=options.config)
+        self._pace = Pace.shared(options.pace)
+        self._heartbeat = Heartbeat(self._data / FLOWS)
+        self._bell = Bell(self._data / "store.bell")
+        self._loaded = Loaded((), ())
+        self._store: Store | None = None
+        self.witness = Witness()
+
+    def obey(self) -> None:
+        """Do what the first worker says, until it says nothing more."""
+        for line in sys.stdin:
+            word, *addresses = line.split()
+            if word == RUN:
+                self._run(addresses)
+                sys.stdout.write(f"{ENDED}\n")
+            else:
+                self._loaded = Loaded.of(self._good)
+                sys.stdout.write(f"{LOADED}\n")
+            sys.stdout.flush()
+
+    def _run(self, addresses: list[str]) -> None:
+        recovery = self._data / "recovery"
+        store = StoreSink(self._open_store, self._bell, Upkeep.of(self._data, self._settings, self._wait), self._pace)
+        shard, sink = from_snapshot(partial(Shard, self._loaded.flows)), store if self._last else SinkElsewhere()
+        graph = build(SourceElsewhere(), OpeningLogic.of(shard, self.witness), OpeningSink(sink, self.witness))
+        _wait_for(addresses[: self._number])
+        every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
+        try:
+            cluster_main(graph, addresses, self._number, epoch_interval=every, recovery_config=RecoveryConfig(recovery))
+        finally:
+            if self._store:
+                self._store.abandon()
+
+    def _open_store(self) -> Store:
+        self._store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=LINGER, beat=self._heartbeat.beat)
+        return self._store
+
+    def _wait(self) -> bool:
+        """Wait a moment; tell whether to go on."""
+        self._heartbeat.beat()
+        sleep(_ROOM_EVERY)
+        return not self._pace.stopping
+
+
+def _wait_for(addresses: list[str]) -> None:
+    """Wait until all of these are listened at."""
+    ends = monotonic() + _LISTENS
+    while monotonic() < ends and not all(_listened_at(int(address.rpartition(":")[2])) for address in addresses):
+        sleep(0.005)
+
+
+def _listened_at(port: int) -> bool:
+    """Tell whether someone on this machine takes connections at a port: to ask by a connection would take the place of the one that is awaited."""
+    sockets = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return any(fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENING for fields in sockets)
+
+
+def main() -> int:
+    """Run a worker; what ends it is in its exit status, with a sentence."""
+    logs.configure()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    for asked in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(asked, signal.SIG_IGN)  # the first worker is told, and tells us
+    parser = argparse.ArgumentParser(prog="python -m flows.worker", description=__doc__)
+    for folder in ("--config", "--data"):
+        parser.add_argument(folder, type=Path, required=True)
+    for number in ("--number", "--of", "--pace"):
+        parser.add_argument(number, type=int, required=True)
+    options = parser.parse_args()
+    worker: Worker | None = None
+    try:
+        worker = Worker(options)
+        worker.obey()
+    except BaseException as error:  # noqa: BLE001  Bytewax's panics are no Exceptions
+        return _status((worker and worker.witness.error) or error, options.data)
+    return 0
+
+
+def _status(error: BaseException, data: Path) -> int:
+    if newer := next((one for one in causes(error) if isinstance(one, NewerStateError)), None):
+        sys.stderr.write(f"{newer}\n")
+        return CONFIG_ERROR
+    if is_damage(error):
+        mark(data, named(error))
+        return DAMAGED
+    if is_full(error):
+        log.warning("a worker ends: the disk takes nothing more", error=str(error))
+        return FULL
+    if misses_another(error):
+        return ALONE
+    raise error
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # Bytewax's threads, whose neighbours are gone, would hold it up

@@ -1,0 +1,131 @@
+"""The workers beside the first one: processes of their own, which the first starts, tells what to run, and ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGABRT
+from socket import AF_INET, SOCK_STREAM, socket
+
+from flows.exchange.witness import Witness
+from flows.pace import Pace
+from gateway.exit_status import CONFIG_ERROR, DAMAGED
+
+FULL, ALONE = 4, 5
+"""What the exit status of a worker tells the first: the disk takes nothing more; another worker is gone."""
+LOAD, LOADED, RUN, ENDED = "load", "loaded", "run", "ended"
+"""Lines that the first and another say to each other: read the config; done; run, at the addresses that follow; done."""
+_HOST = "127.0.0.1"
+_GRACE = 2.0
+"""Seconds within which a worker ends that has nothing more to do, or whose neighbour is gone."""
+
+
+def misses_another(error: BaseException) -> bool:
+    """Tell whether an error is what Bytewax raises where the connection to another worker has ended."""
+    return type(error).__name__ == "PanicException"
+
+
+class WorkerError(Exception):
+    """A worker has ended by itself, with this status; it has said why, where there is more to say."""
+
+    def __init__(self, number: int, status: int) -> None:
+        said = {CONFIG_ERROR: "cannot run with this config", DAMAGED: "a file is damaged", FULL: "the disk takes nothing more"}
+        super().__init__(f"worker {number}: {said.get(status, f'ended with status {status}')}")
+        self.status = status
+
+
+class Workers:
+    """Workers 1, 2, ... of a dataflow whose first worker, number 0, is this process. With one worker in all there are none, and nothing happens.
+
+    None outlives this process. When one ends, what it had under way is lost, and the others end: all begin again at the last snapshot.
+    """
+
+    def __init__(self, count: int, config: Path, data: Path) -> None:
+        """`count` is that of all workers."""
+        self.count = count
+        self.witness = Witness()
+        self.pace = Pace.shared() if count > 1 else Pace()
+        self._command = [sys.executable, "-m", "flows.worker", "--config", str(config), "--data", str(data)]
+        self._processes: list[subprocess.Popen[str]] = []
+
+    def load(self) -> None:
+        """Start those that do not run, and have each read the config that was good last. Raises WorkerError."""
+        if not self._processes and self.count > 1:
+            self._processes = [self._start(number) for number in range(1, self.count)]
+        self._tell(LOAD)
+        self._hear(LOADED)
+
+    def run(self) -> list[str]:
+        """Have each run the dataflow with the config that it has read; give the addresses of all workers. Raises WorkerError."""
+        addresses = [f"{_HOST}:{port}" for port in _free_ports(self.count)]
+        self._tell(f"{RUN} {' '.join(addresses)}")
+        return addresses
+
+    def ended(self) -> None:
+        """Wait until each has ended the dataflow. Raises WorkerError."""
+        self._hear(ENDED)
+
+    def look(self) -> None:
+        """Raise WorkerError where one has ended."""
+        for number, process in enumerate(self._processes, 1):
+            if (status := process.poll()) is not None:
+                raise WorkerError(number, status)
+
+    def cause(self, error: BaseException) -> BaseException:
+        """End all, since the dataflow has failed; give what it failed of: what failed here, or, where only a neighbour was missed, that one."""
+        failed, self.witness.error = self.witness.error, None
+        ended: list[WorkerError] = []
+        if failed is None and misses_another(error):
+            for number, process in enumerate(self._processes, 1):
+                with suppress(subprocess.TimeoutExpired):
+                    ended.append(WorkerError(number, process.wait(_GRACE)))
+        self.end()
+        return min(ended, key=lambda one: one.status in {ALONE, -SIGABRT}, default=failed or error)
+
+    def end(self) -> None:
+        """End all; those that do something still are killed."""
+        for process in self._processes:
+            assert process.stdin
+            assert process.stdout
+            with suppress(BrokenPipeError):
+                process.stdin.close()
+            try:
+                process.wait(_GRACE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+        self._processes = []
+
+    def _start(self, number: int) -> subprocess.Popen[str]:
+        descriptor = self.pace.descriptor
+        assert descriptor is not None
+        words = [*self._command, "--number", str(number), "--of", str(self.count), "--pace", str(descriptor)]
+        return subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])  # noqa: S603  our own
+
+    def _tell(self, line: str) -> None:
+        for process in self._processes:
+            assert process.stdin
+            with suppress(BrokenPipeError):  # it has ended, which is heard
+                process.stdin.write(f"{line}\n")
+                process.stdin.flush()
+
+    def _hear(self, line: str) -> None:
+        for number, process in enumerate(self._processes, 1):
+            assert process.stdout
+            if process.stdout.readline() != f"{line}\n":
+                raise WorkerError(number, process.wait())
+
+
+def _free_ports(count: int) -> list[int]:
+    """Give ports that are free now."""
+    sockets = [socket(AF_INET, SOCK_STREAM) for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((_HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
