@@ -16,6 +16,7 @@ from gateway.config import CONFIG_STATE, Folder, digest
 from gateway.delivery.state import read_state as read_delivery
 from gateway.disk import free
 from gateway.failures import failures_document
+from gateway.family import family
 from gateway.journal.reader import newest_row, total_at
 from gateway.journal.segment import Segment, segments
 from gateway.ledger import EMPTY, Books, Ledger, balance
@@ -218,7 +219,11 @@ def memories(processes: Mapping[str, int]) -> dict[str, int]:
 
 
 def memory(pid: int) -> int:
-    """Give a process's proportional set size in bytes, 0 where it cannot be told (proc_pid_smaps(5))."""
+    """Give the proportional set size of a process and those that it has started, in bytes, 0 where it cannot be told (proc_pid_smaps(5))."""
+    return sum(map(_own_memory, family(pid)))
+
+
+def _own_memory(pid: int) -> int:
     try:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -231,6 +236,7 @@ def open_files(processes: Mapping[str, int]) -> dict[str, int]:
     found = {}
     for name, pid in processes.items():
         found[name] = 0
-        with suppress(OSError):
-            found[name] = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+        for one in family(pid):
+            with suppress(OSError):
+                found[name] += sum(1 for _ in Path(f"/proc/{one}/fd").iterdir())
     return found

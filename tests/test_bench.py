@@ -15,6 +15,7 @@ from gateway.bench.latency import latency
 from gateway.bench.replay import backtest
 from gateway.bench.restart import restart
 from gateway.bench.table import lines
+from gateway.bench.workers import shared
 from gateway.cli import app
 
 MISSING = [name for name in ("mosquitto_sub", "mosquitto_pub") if shutil.which(name) is None]
@@ -51,6 +52,14 @@ def test_what_is_written_is_told_by_process(tmp_path):
     assert set(found.written) == {"gateway", "flows"}
 
 
+def test_workers_read_the_same_journal(tmp_path):
+    """Each number of workers reads it to its end, and gives the same windows."""
+    found = [shared(tmp_path / f"{workers}", workers=workers, messages=120_000) for workers in (1, 2)]
+    assert [one.workers for one in found] == [1, 2]
+    assert found[0].windows == found[1].windows > 0
+    assert all(one.rate > 0 for one in found)
+
+
 def test_what_a_message_costs_is_told_by_process(tmp_path):
     found = with_devices(tmp_path / "devices", devices=50, seconds=1.0)
     assert (found.devices, found.flows, set(found.cpu)) == (50, 2, {"gateway", "flows"})
@@ -74,7 +83,7 @@ def test_killed_flows_are_timed_until_they_read_again(tmp_path, monkeypatch):
 def test_sections_that_are_not_there_are_told():
     done = CliRunner().invoke(app, ["bench", "speed"])
     assert done.exit_code == 2
-    assert "must be of throughput, latency, devices, flows, flash, restart, backtest; got speed" in done.output
+    assert "must be of throughput, latency, devices, flows, workers, flash, restart, backtest; got speed" in done.output
 
 
 def test_table_says_what_was_found():
@@ -88,12 +97,14 @@ def test_table_says_what_was_found():
     }
     found["flows"] = [{"devices": 1000, "flows": 10, "rate": 200, "cpu": {"gateway": 20.5, "flows": 80.0}, "memory": {"flows": 70 << 20}}]
     found["backtest"] = {"readings": 1_000_000, "seconds": 4.0, "rate": 250_000}
+    found["workers"] = [{"workers": 2, "rate": 20_000, "windows": 7_000, "times": 1.5}]
     found["restart"] = {"windows": 100_000, "seconds": 1.25, "memory": 90 << 20}
     said = "\n".join(lines(json.loads(json.dumps(found))))
     assert "at    10 messages/s  4186.5 bytes: gateway 4096, flows 90.5" in said
     assert "1,000 devices,  10 flows, 200/s: processor a message 100.5 µs: gateway 20.5, flows 80; memory 70.0 MB: flows 70" in said
     assert "backtest of 1,000,000 readings: 250,000 readings/s, 4.0 s" in said
     assert "100,000 windows open: live again after 1.2 s, 90 MB" in said
+    assert "2 of flows.workers:    20,000 messages/s from the journal, 1.50 × one" in said
     assert "5,000 messages/s for 30 s, lag 0.50 s" in said
     assert "42.5 µs: broker 2.5, flows 40" in said
     assert "beside 1,000 messages/s: p50 2.5 ms, p99 5.5 ms, longest 9.0 ms of 600" in said

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from gateway.family import family
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -17,7 +19,12 @@ class Taken(NamedTuple):
 
     @classmethod
     def by(cls, pid: int) -> Taken:
-        """Look at a process, with all its threads; nothing where it is gone."""
+        """Look at a process and those that it has started, with all their threads; nothing where it is gone."""
+        found = [cls._by_itself(one) for one in family(pid)]
+        return cls(sum(one.cpu for one in found), sum(one.written for one in found))
+
+    @classmethod
+    def _by_itself(cls, pid: int) -> Taken:
         try:
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             io = dict(line.split(": ") for line in Path(f"/proc/{pid}/io").read_text().splitlines())

@@ -27,6 +27,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
             f"{one['devices']:>7,} devices, {one['flows']:>3} flows, {one['rate']:,}/s: processor a message {_parts(one['cpu'], 'µs')};"
             f" memory {_parts({name: round(size / 2**20) for name, size in one['memory'].items()}, 'MB')}"
         )
+    for one in found.get("workers", ()):
+        yield f"{one['workers']} of flows.workers: {one['rate']:>9,.0f} messages/s from the journal, {one['times']:.2f} × one"
     if "restart" in found:
         one = found["restart"]
         yield f"flows killed with {one['windows']:,} windows open: live again after {one['seconds']:.1f} s, {one['memory'] / 2**20:.0f} MB"

@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from math import inf
 from pathlib import Path
 from threading import Thread
 from time import monotonic, sleep
@@ -22,7 +21,8 @@ LAG = 1.0
 _TRIES = 6
 _PROBE = 5.0
 """Seconds of a load as fast as the broker takes it, from which the first guess at a rate is made."""
-_STEP_UP = 1.1
+_STEP, _SHORT = 1.15, 8.0
+"""By how much one try is above the other, and seconds that it takes."""
 _TEACHING = 1_000.0
 """Messages a second while each device says something for the first time."""
 _WARM_UP = 2.0
@@ -45,6 +45,11 @@ class Sustained:
     cpu: dict[str, float] = field(default_factory=dict)
     written: dict[str, float] = field(default_factory=dict)
     memory: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lasts(self) -> bool:
+        """Whether it could go on so for ever."""
+        return self.lag <= LAG and not self.lost
 
     def document(self) -> dict[str, Any]:
         return asdict(self)
@@ -99,28 +104,23 @@ def _counting(words: list[str]) -> Iterator[list[int]]:
 
 
 def sustained(folder: Path, *, qos: int, seconds: float, devices: int = 1000) -> Sustained:
-    """Find a rate that is sustained for so many seconds: from a first guess upwards until something lags, else downwards until nothing does.
+    """Find a rate that is sustained for so many seconds: by short tries upwards until something lags, else downwards; then in full.
 
     Each device is known before, since one that is new costs more. Raises StuckError.
     """
-    best, too_much = None, inf
     with Stand(folder) as stand:
         stand.start_gateway()
         stand.teach(devices, rate=_TEACHING)
         rate = _guess(stand, qos=qos, devices=devices)
         for _ in range(_TRIES):
-            found = _held(stand, qos=qos, seconds=seconds, devices=devices, rate=rate)
-            if found.lag <= LAG and not found.lost:
-                best, rate = found, rate * _STEP_UP
-                if rate >= too_much:
-                    break
-            elif best:
+            if not _held(stand, qos=qos, seconds=min(seconds, _SHORT), devices=devices, rate=rate * _STEP).lasts:
                 break
-            else:
-                too_much = rate
-                rate *= max(0.6, min(0.93, seconds / (seconds + found.lag)))
-    if best:
-        return best
+            rate *= _STEP
+        for _ in range(_TRIES):
+            found = _held(stand, qos=qos, seconds=seconds, devices=devices, rate=rate)
+            if found.lasts:
+                return found
+            rate *= max(0.6, min(0.95, seconds / (seconds + found.lag)))
     raise StuckError(f"no rate was sustained; at {found.rate:,} messages/s the lag was {found.lag:.1f} s, and {found.lost:,} were lost")
 
 

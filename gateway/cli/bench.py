@@ -14,11 +14,12 @@ _RATES = (100, 1_000, 10_000)
 _TRICKLES = (1, 10, 1_000)
 _DEVICES = (100, 1_000, 10_000, 100_000)
 _FLOWS = (1, 10, 100)
+_WORKERS = (1, 2)
 
 
 def bench(
     sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[throughput|latency|devices|flows|flash|restart|backtest]...", help="Only these.")
+        list[str] | None, typer.Argument(metavar="[throughput|latency|devices|flows|workers|flash|restart|backtest]...", help="Only these.")
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=5, help="For how long each figure is measured.")] = 30.0,
     as_json: JsonOption = False,
@@ -85,6 +86,16 @@ def _flows(folder: Path, seconds: float) -> list[dict[str, Any]]:
     return [with_flows(folder / f"flows-{flows}", flows=flows, seconds=seconds).document() for flows in _FLOWS]
 
 
+def _workers(folder: Path, _seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.waiting import StuckError
+    from gateway.bench.workers import shared
+
+    found = [shared(folder / f"workers-{workers}", workers=workers) for workers in _WORKERS]
+    if len({one.windows for one in found}) > 1:
+        raise StuckError(f"all must give the same windows; got {[one.windows for one in found]}")
+    return [{**one.document(), "times": round(one.rate / found[0].rate, 2)} for one in found]
+
+
 def _flash(folder: Path, seconds: float) -> list[dict[str, Any]]:
     from gateway.bench.flash import flash
 
@@ -108,6 +119,7 @@ _SECTIONS: dict[str, Callable[[Path, float], Any]] = {
     "latency": _latencies,
     "devices": _devices,
     "flows": _flows,
+    "workers": _workers,
     "flash": _flash,
     "restart": _restart,
     "backtest": _backtest,
