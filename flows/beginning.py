@@ -14,6 +14,7 @@ from flows.newer_state import NewerStateError
 from flows.normaliser import Normaliser
 from gateway.damage import RECOVERY, DamageError
 from gateway.disk import causes
+from gateway.garbage import not_searched
 from gateway.journal.reader import JournalReader
 from gateway.journal.retention import write_durable
 from gateway.store.effects import Progressed
@@ -30,7 +31,8 @@ def from_snapshot(make: Callable[[bytes | None], T]) -> Callable[[bytes | None],
 
     def made(snapshot: bytes | None) -> T:
         try:
-            return make(snapshot)
+            with not_searched():
+                return make(snapshot)
         except NewerStateError:
             raise
         except Exception as error:

@@ -127,16 +127,16 @@ class Shard:
 
 
 _VERSION = 2
-_STATE = msgspec.msgpack.Decoder(tuple[int, Any])
+_VERSIONED, _STATE = msgspec.msgpack.Decoder(tuple[int, msgspec.Raw]), msgspec.msgpack.Decoder(State)
 
 
 def _decode(snapshot: bytes) -> State:
-    version, state = _STATE.decode(zlib.decompress(snapshot))
+    version, state = _VERSIONED.decode(zlib.decompress(snapshot))
     if version > _VERSION:
         raise NewerStateError(f"flows' state has version {version}; this Sluice reads version {_VERSION} and older")
     if version == 1:
-        return State({}, {}, _counts_of_version_1(state))
-    return msgspec.convert(state, State)
+        return State({}, {}, _counts_of_version_1(msgspec.msgpack.decode(state)))
+    return _STATE.decode(state)
 
 
 def _counts_of_version_1(state: Mapping[str, Any]) -> dict[str, Counts]:

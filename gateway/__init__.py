@@ -1,1 +1,3 @@
 """The edge: link to the broker, journal, store, delivery, and the command line that starts them."""
+
+import gateway.lean  # noqa: F401

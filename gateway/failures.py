@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.markup import escape
-
 from gateway.store.outcomes import group_text
 from gateway.store.reader import StoreReader
 
@@ -24,12 +22,3 @@ def failures_document(reader: StoreReader, flows: Mapping[str, Mapping[str, int]
         if one := newest.get(name):
             found[name] |= {"reason": one.reason, "group": group_text(one.group), "device": one.device, "at": one.at}
     return found
-
-
-def failure_lines(failures: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Write them for people, a line each."""
-    lines = []
-    for name, one in failures.items():
-        aside = ", and takes no more until it is changed or started again" if one["set_aside"] else ""
-        lines.append(f"failures  [red]{escape(name)} failed on {one['readings']:,} readings{aside}[/]  {escape(one.get('reason', ''))}")
-    return lines

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import monotonic
 
 _EVERY, _ALL_EVERY = 5.0, 3600.0
 """Seconds between two times that what has survived is passed over from then on, and between two searches through all."""
+
+
+@contextmanager
+def not_searched() -> Iterator[None]:
+    """Let Python not search while much is made that stays, nor through that afterwards: it would begin again and again, each time with more."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was:
+            gc.enable()
 
 
 class Garbage:

@@ -16,7 +16,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from gateway.failures import failure_lines
 from gateway.findings import Finding
 from gateway.ledger import Ledger
 from gateway.set_aside import events
@@ -371,3 +370,12 @@ def _config_lines(config: dict[str, Any]) -> list[str]:
     for name, parts in config.get("changes", {}).get("restarted", {}).items():
         lines.append(f"          {escape(name)} started afresh: its {escape(', '.join(parts))} changed")
     return lines + [f"          {escape(name)} takes effect at the next start" for name in config["pending"]]
+
+
+def failure_lines(failures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Write failures of flows for people, a line each."""
+    lines = []
+    for name, one in failures.items():
+        aside = ", and takes no more until it is changed or started again" if one["set_aside"] else ""
+        lines.append(f"failures  [red]{escape(name)} failed on {one['readings']:,} readings{aside}[/]  {escape(one.get('reason', ''))}")
+    return lines

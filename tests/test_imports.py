@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -26,11 +27,12 @@ OURS = {
             "gateway.exit_status",
             "gateway.findings",
             "gateway.garbage",
+            "gateway.lean",
             "gateway.heartbeat",
         ),
         *("gateway.journal", "gateway.logs", "gateway.profile_check", "gateway.settings", "gateway.state_file", "gateway.store"),
     ),
-    "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.logs"),
+    "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.lean", "gateway.logs"),
 }
 """What a package, or a module with a line of its own, may import of ours beside itself."""
 
@@ -184,6 +186,22 @@ def test_flows_use_no_hash():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "hash"
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("process", "foreign"),
+    [
+        ("flows.run", {"aiomqtt", "amqtt", "influxdb_client", "paho"}),
+        ("flows.worker", {"aiomqtt", "amqtt", "influxdb_client", "paho"}),
+        ("gateway.run", {"amqtt", "bytewax", "cel"}),
+        ("simulator.run", {"amqtt", "bytewax", "cel", "influxdb_client"}),
+    ],
+)
+def test_processes_hold_no_library_that_they_do_not_use(process, foreign):
+    """What is imported at the start stays in memory for as long as the process runs, and is paid for at each start."""
+    words = [sys.executable, "-c", f"import sys, {process}; print(*sys.modules)"]
+    held = {name.split(".")[0] for name in subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout.split()}
+    assert not held & (foreign | {"pint", "prompt_toolkit", "pygments", "pytest", "rich", "river", "typer"})
 
 
 def test_no_import_is_relative():

@@ -13,12 +13,12 @@ from flows.normaliser import STORE, Normaliser
 from flows.shard import Shard, Slice
 from flows.spec import read_flow
 from flows.windows.timed import TimedWindows
-from gateway.failures import failure_lines
 from gateway.journal.row import Entry, Kind, Row, pack
 from gateway.ledger import Books, balance
 from gateway.status import status
 from gateway.store.effects import AlertChanged, CommandRequested, Counted, Failed, WindowClosed
 from gateway.store.store import Store
+from gateway.terminal import failure_lines
 
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
