@@ -27,6 +27,8 @@ Salvage = Callable[[Path, Path], str]
 
 _RECOVERY = ("parts", "exs", "fronts", "commits", "snaps")
 _MENDED = ".mended"
+_SMALL = 16 * 2**20
+"""Bytes up to which what a file holds is decoded too: at most a second. In a larger one it is found when it is read."""
 _ANEW = "nothing of it could be read: a new one takes its place"
 
 
@@ -34,8 +36,8 @@ def mend(data: Path) -> list[str]:
     """Make the data folder fit to start on; give a sentence for everything that was set aside.
 
     What cannot be used is moved to `set-aside`, never deleted; what can still be read of it is in the file that takes its place. Files up to
-    64 MB are read as a whole, larger ones when a process has noted damage (`gateway.damage.mark`), and else by their header. It can be
-    ended at any moment and begun again. Nothing else may run on the folder.
+    64 MB are read as a whole, those up to 16 MB row by row, larger ones when a process has noted damage (`gateway.damage.mark`), and else by
+    their header. It can be ended at any moment and begun again. Nothing else may run on the folder.
 
     Raises:
         StoreError: the store is sound, and of a newer Sluice.
@@ -116,8 +118,9 @@ class _Mending:
                 return True
             return False
         reason = sqlite_file.flaw(path, tables, thorough=self._thorough)
-        if not reason and contents is not None and self._thorough:
+        if not reason and contents is not None and (self._thorough or path.stat().st_size <= _SMALL):
             with closing(sqlite3.connect(path)) as connection:
+                connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a text that is none is no JSON either
                 count = contents(connection)
             reason = f"{count} of its rows cannot be decoded" if count else ""
         if not reason and path.name in self._named:

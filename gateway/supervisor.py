@@ -17,7 +17,7 @@ from gateway.part import Part, ending, same_word
 log = structlog.get_logger()
 
 _SETTLED = 30.0
-"""Seconds after which a process counts as well started: its back-off begins anew."""
+"""Seconds after which a process counts as well started: it is started again at once, and its back-off begins anew."""
 _READY = 15.0
 """Seconds within which a process must be ready."""
 _SILENT, _SILENT_AT_START = 30.0, 300.0
@@ -140,10 +140,10 @@ class Supervisor:
         self._again(part, why, lived=lived)
 
     def _again(self, part: Part, why: str, *, lived: float) -> None:
-        """Have a part started again, after its back-off."""
+        """Have a part started again: at once where it had run for long, else after its back-off."""
         if lived > _SETTLED:
             part.backoff.reset()
-        delay = part.backoff.delay()
+        delay = 0.0 if lived > _SETTLED else part.backoff.delay()
         part.restarts, part.restarted, part.restarted_at = part.restarts + 1, why, time_ns()
         part.process, part.up, part.next_start = None, False, monotonic() + delay
         log.warning("a process is started again", process=part.name, because=why, seconds=round(delay, 1))

@@ -7,6 +7,7 @@ values follow each other, and what they share stands once. A row for each readin
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -57,6 +58,8 @@ class Body(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Body).decode
+_SUMMED = b"\xc1"
+"""Begins a batch that has a checksum (CRC-32, RFC 1952) ahead of its columns: a byte with which no MessagePack begins."""
 
 
 class BatchWriter:
@@ -131,7 +134,8 @@ class BatchWriter:
     def _end(self) -> None:
         body = self._body
         if body.series:
-            self._ready.append((self._first, self._next - 1, len(body.series), self._at, _encode(body)))
+            columns = _encode(body)
+            self._ready.append((self._first, self._next - 1, len(body.series), self._at, _SUMMED + _checksum(columns) + columns))
             if self._written:
                 self._written(self._first, self._next - 1, Contents.of(body))
             self._body = Body([], [], [], {}, {}, {})
@@ -225,6 +229,10 @@ def stored(value: Any) -> Stored:
 
 def decoded(first: int, blob: bytes) -> Body:
     """Give the columns of a batch. Raises DamagedStoreError where it holds none."""
+    if blob.startswith(_SUMMED):
+        said, blob = blob[1:5], blob[5:]
+        if said != _checksum(blob):
+            raise DamagedStoreError(f"the readings behind {first} are not what was written: their checksum is another")
     try:
         body = _decode(blob)
     except msgspec.DecodeError as error:
@@ -232,6 +240,10 @@ def decoded(first: int, blob: bytes) -> Body:
     if not len(body.series) == len(body.values) == sum(run.values for run in body.runs):
         raise DamagedStoreError(f"the readings behind {first} must have as many series as values; got others")
     return body
+
+
+def _checksum(columns: bytes) -> bytes:
+    return zlib.crc32(columns).to_bytes(4, "big")
 
 
 def is_sound(first: int, blob: bytes) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
+from contextlib import closing
 
 import msgspec
 import pytest
@@ -87,6 +89,18 @@ def test_reports_come_to_what_their_readings_do(tmp_path_factory, monkeypatch, d
         reader.close()
     store.close()
     assert dump(torn) == dump(whole)
+
+
+def test_a_bit_that_flips_in_a_batch_is_found(tmp_path, kept):
+    """Wherever it is: in a value too, where what is read would only be another."""
+    with Store(tmp_path / "store.db") as store:
+        store.write([kept(number) for number in range(1, 4)])
+    with closing(sqlite3.connect(tmp_path / "store.db")) as connection:
+        ((first, blob),) = connection.execute("SELECT id, body FROM batches LIMIT 1").fetchall()
+    assert batches.is_sound(first, blob)
+    for place in range(len(blob)):
+        for bit in range(8):
+            assert not batches.is_sound(first, blob[:place] + bytes([blob[place] ^ 1 << bit]) + blob[place + 1 :])
 
 
 def test_a_batch_that_cannot_be_decoded_is_damage(tmp_path, kept):
