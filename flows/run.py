@@ -117,7 +117,7 @@ class Flows:
             self._beginning = Beginning(self._journal, self._recovery, store)
             graph, recovery = self._graph(loaded, store, upkeep, self._beginning), RecoveryConfig(self._recovery)
             if self._workers.count > 1:
-                cluster_main(graph, self._workers.run(), 0, epoch_interval=every, recovery_config=recovery)
+                cluster_main(graph, self._workers.run(), self._workers.count - 1, epoch_interval=every, recovery_config=recovery)
                 self._workers.ended()
             else:
                 run_main(graph, epoch_interval=every, recovery_config=recovery)
@@ -150,7 +150,7 @@ class Flows:
         def source(snapshot: bytes | None) -> Normaliser:
             begun = beginning.at(from_snapshot(normaliser)(snapshot), anew=snapshot is None)
             if apart:
-                store.close()  # the last worker opens it when the first row is there
+                store.close()  # worker 0 opens it when the first row is there
             return begun
 
         journal = JournalSource(

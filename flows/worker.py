@@ -1,4 +1,4 @@
-"""A worker beside the first: `python -m flows.worker`, which the first starts. Runs some of the shards; the last worker also has the store."""
+"""A worker beside the one that reads the journal, which starts it: `python -m flows.worker`. Runs some of the shards; number 0 also has the store."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 
 import structlog
 from bytewax.recovery import RecoveryConfig
@@ -27,7 +27,7 @@ from flows.newer_state import NewerStateError
 from flows.pace import LINGER, Pace
 from flows.shard import Shard
 from flows.store_sink import StoreSink, Upkeep
-from flows.workers import ALONE, ENDED, FULL, LOADED, RUN, misses_another
+from flows.workers import ALONE, ENDED, FULL, LOADED, RUN, misses_another, wait_for
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import is_damage, mark, named
@@ -43,17 +43,13 @@ log = structlog.get_logger()
 _PR_SET_PDEATHSIG = 1
 _ROOM_EVERY = 0.5
 """Seconds between two attempts to write to a disk that is full."""
-_LISTENS = 5.0
-"""Seconds to wait at most until the workers before this one listen; Bytewax itself would try again every second, and say so each time."""
-_LISTENING = "0A"
-"""proc_pid_net(5): the state of a socket that takes connections."""
 
 
 class Worker:
     """One worker of a data folder's dataflow, from one run to the next."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._number, self._last = options.number, options.number == options.of - 1
+        self._number = options.number
         self._data: Path = options.data
         self._good = LastGood(self._data).path
         self._settings = load_settings(self._good, root=options.config)
@@ -65,7 +61,7 @@ class Worker:
         self.witness = Witness()
 
     def obey(self) -> None:
-        """Do what the first worker says, until it says nothing more."""
+        """Do what the one that started this one says, until it says nothing more."""
         for line in sys.stdin:
             word, *addresses = line.split()
             if word == RUN:
@@ -79,9 +75,9 @@ class Worker:
     def _run(self, addresses: list[str]) -> None:
         recovery = self._data / "recovery"
         store = StoreSink(self._open_store, self._bell, Upkeep.of(self._data, self._settings, self._wait), self._pace)
-        shard, sink = from_snapshot(partial(Shard, self._loaded.flows)), store if self._last else SinkElsewhere()
+        shard, sink = from_snapshot(partial(Shard, self._loaded.flows)), store if self._number == 0 else SinkElsewhere()
         graph = build(SourceElsewhere(), OpeningLogic.of(shard, self.witness), OpeningSink(sink, self.witness))
-        _wait_for(addresses[: self._number])
+        wait_for(addresses[: self._number])
         every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
         try:
             cluster_main(graph, addresses, self._number, epoch_interval=every, recovery_config=RecoveryConfig(recovery))
@@ -100,29 +96,16 @@ class Worker:
         return not self._pace.stopping
 
 
-def _wait_for(addresses: list[str]) -> None:
-    """Wait until all of these are listened at."""
-    ends = monotonic() + _LISTENS
-    while monotonic() < ends and not all(_listened_at(int(address.rpartition(":")[2])) for address in addresses):
-        sleep(0.005)
-
-
-def _listened_at(port: int) -> bool:
-    """Tell whether someone on this machine takes connections at a port: to ask by a connection would take the place of the one that is awaited."""
-    sockets = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
-    return any(fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENING for fields in sockets)
-
-
 def main() -> int:
     """Run a worker; what ends it is in its exit status, with a sentence."""
     logs.configure()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     for asked in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(asked, signal.SIG_IGN)  # the first worker is told, and tells us
+        signal.signal(asked, signal.SIG_IGN)  # who started us is told, and tells us
     parser = argparse.ArgumentParser(prog="python -m flows.worker", description=__doc__)
     for folder in ("--config", "--data"):
         parser.add_argument(folder, type=Path, required=True)
-    for number in ("--number", "--of", "--pace"):
+    for number in ("--number", "--pace"):
         parser.add_argument(number, type=int, required=True)
     options = parser.parse_args()
     worker: Worker | None = None

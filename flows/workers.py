@@ -1,4 +1,4 @@
-"""The workers beside the first one: processes of their own, which the first starts, tells what to run, and ends."""
+"""The workers beside the one that reads the journal: processes of their own, which that one starts, tells what to run, and ends."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from contextlib import suppress
 from pathlib import Path
 from signal import SIGABRT
 from socket import AF_INET, SOCK_STREAM, socket
+from time import monotonic, sleep
 
 from flows.exchange.witness import Witness
 from flows.pace import Pace
 from gateway.exit_status import CONFIG_ERROR, DAMAGED
 
 FULL, ALONE = 4, 5
-"""What the exit status of a worker tells the first: the disk takes nothing more; another worker is gone."""
+"""What the exit status of a worker tells: the disk takes nothing more; another worker is gone."""
 LOAD, LOADED, RUN, ENDED = "load", "loaded", "run", "ended"
-"""Lines that the first and another say to each other: read the config; done; run, at the addresses that follow; done."""
+"""Lines that they say to each other: read the config; done; run, at the addresses that follow; done."""
 _HOST = "127.0.0.1"
+_LISTENS = 5.0
+"""Seconds to wait at most until another worker listens; Bytewax itself would try again every second, and say so each time."""
+_LISTENING = "0A"
+"""proc_pid_net(5): the state of a socket that takes connections."""
 _GRACE = 2.0
 """Seconds within which a worker ends that has nothing more to do, or whose neighbour is gone."""
 
@@ -37,7 +42,7 @@ class WorkerError(Exception):
 
 
 class Workers:
-    """Workers 1, 2, ... of a dataflow whose first worker, number 0, is this process. With one worker in all there are none, and nothing happens.
+    """Workers 0, 1, ... of a dataflow whose last worker is this process. With one worker in all there are none, and nothing happens.
 
     None outlives this process. When one ends, what it had under way is lost, and the others end: all begin again at the last snapshot.
     """
@@ -53,14 +58,15 @@ class Workers:
     def load(self) -> None:
         """Start those that do not run, and have each read the config that was good last. Raises WorkerError."""
         if not self._processes and self.count > 1:
-            self._processes = [self._start(number) for number in range(1, self.count)]
+            self._processes = [self._start(number) for number in range(self.count - 1)]
         self._tell(LOAD)
         self._hear(LOADED)
 
     def run(self) -> list[str]:
-        """Have each run the dataflow with the config that it has read; give the addresses of all workers. Raises WorkerError."""
+        """Have each run the dataflow with the config that it has read; give the addresses of all workers, when the others listen."""
         addresses = [f"{_HOST}:{port}" for port in _free_ports(self.count)]
         self._tell(f"{RUN} {' '.join(addresses)}")
+        wait_for(addresses[:-1])
         return addresses
 
     def ended(self) -> None:
@@ -69,7 +75,7 @@ class Workers:
 
     def look(self) -> None:
         """Raise WorkerError where one has ended."""
-        for number, process in enumerate(self._processes, 1):
+        for number, process in enumerate(self._processes):
             if (status := process.poll()) is not None:
                 raise WorkerError(number, status)
 
@@ -78,7 +84,7 @@ class Workers:
         failed, self.witness.error = self.witness.error, None
         ended: list[WorkerError] = []
         if failed is None and misses_another(error):
-            for number, process in enumerate(self._processes, 1):
+            for number, process in enumerate(self._processes):
                 with suppress(subprocess.TimeoutExpired):
                     ended.append(WorkerError(number, process.wait(_GRACE)))
         self.end()
@@ -102,7 +108,7 @@ class Workers:
     def _start(self, number: int) -> subprocess.Popen[str]:
         descriptor = self.pace.descriptor
         assert descriptor is not None
-        words = [*self._command, "--number", str(number), "--of", str(self.count), "--pace", str(descriptor)]
+        words = [*self._command, "--number", str(number), "--pace", str(descriptor)]
         return subprocess.Popen(words, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=[descriptor])  # noqa: S603  our own
 
     def _tell(self, line: str) -> None:
@@ -113,10 +119,23 @@ class Workers:
                 process.stdin.flush()
 
     def _hear(self, line: str) -> None:
-        for number, process in enumerate(self._processes, 1):
+        for number, process in enumerate(self._processes):
             assert process.stdout
             if process.stdout.readline() != f"{line}\n":
                 raise WorkerError(number, process.wait())
+
+
+def wait_for(addresses: list[str]) -> None:
+    """Wait until all of these are listened at."""
+    ends = monotonic() + _LISTENS
+    while monotonic() < ends and not all(_listened_at(int(address.rpartition(":")[2])) for address in addresses):
+        sleep(0.005)
+
+
+def _listened_at(port: int) -> bool:
+    """Tell whether someone on this machine takes connections at a port: to ask by a connection would take the place of the one that is awaited."""
+    sockets = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return any(fields[1].endswith(f":{port:04X}") and fields[3] == _LISTENING for fields in sockets)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -54,9 +54,9 @@ IMPURE = {
     "threading", "time",
 }  # fmt: skip
 
-CLOCKED = ("flows.journal_source", "flows.watch", "flows.worker")
-"""The first tells Bytewax, which asks for a time, when to call again; the second looks at the config now and then, the third waits for its
-neighbours and for room on the disk. None decides anything."""
+CLOCKED = ("flows.journal_source", "flows.watch", "flows.worker", "flows.workers")
+"""The first tells Bytewax, which asks for a time, when to call again; the second looks at the config now and then, the last two wait for each
+other, and for room on the disk. None decides anything."""
 
 PART_OF = {"pydantic-core": "pydantic"}
 """Distributions that one of ours pins to an exact version of itself: one thing under two names."""
