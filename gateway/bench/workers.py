@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -49,8 +50,9 @@ def shared(folder: Path, *, workers: int, messages: int = 300_000) -> Shared:
     words = [sys.executable, "-m", "flows.run", "--config", str(config), "--data", str(data)]
     flows = subprocess.Popen(words, stderr=subprocess.DEVNULL)  # noqa: S603  our own words
     try:
-        until((data / "store.db").exists, "the flows begin")
-        with StoreReader(data / "store.db") as reader:
+        opened = until(partial(_reader, data / "store.db"), "the flows begin")
+        assert opened
+        with opened as reader:
 
             def reached(offset: int) -> bool:
                 if flows.poll() is not None:
@@ -63,11 +65,17 @@ def shared(folder: Path, *, workers: int, messages: int = 300_000) -> Shared:
             until(lambda: reached(last), "the journal is read", 600)
             took = monotonic() - began
             return Shared(workers, round((last - first) * _A_ROW / took), sum(reader.counts().windows.values()))
-    except StoreAbsentError as error:
-        raise StuckError(str(error)) from error
     finally:
         flows.send_signal(signal.SIGTERM)
         flows.wait(30)
+
+
+def _reader(path: Path) -> StoreReader | None:
+    """Open a store; None where there is none yet."""
+    try:
+        return StoreReader(path)
+    except StoreAbsentError:
+        return None
 
 
 def _write_journal(directory: Path, messages: int) -> tuple[int, int]:
