@@ -92,6 +92,8 @@ class Tracks:
 
     def failures(self, at: int) -> list[Failed]:
         """Tell, once, of the flows that could not say whether they want a series; `at` is epoch ns."""
+        if not self._router.failed:
+            return []
         failed, self._router.failed = self._router.failed, []
         return [_failed(flow, group, error, at) for flow, group, error in failed]
 

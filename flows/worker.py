@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from gateway.config import LastGood
 from gateway.damage import is_damage, mark, named
 from gateway.disk import causes, is_full
 from gateway.exit_status import CONFIG_ERROR, DAMAGED
+from gateway.garbage import Garbage
 from gateway.heartbeat import FLOWS, Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
@@ -41,6 +43,8 @@ from gateway.store.store import Store
 log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG = 1
+_TIDY = 1.0
+"""Seconds between two looks whether it is time to pass over what there is."""
 _ROOM_EVERY = 0.5
 """Seconds between two attempts to write to a disk that is full."""
 
@@ -109,12 +113,21 @@ def main() -> int:
         parser.add_argument(number, type=int, required=True)
     options = parser.parse_args()
     worker: Worker | None = None
+    threading.Thread(target=_tidy, name="garbage", daemon=True).start()
     try:
         worker = Worker(options)
         worker.obey()
     except BaseException as error:  # noqa: BLE001  Bytewax's panics are no Exceptions
         return _status((worker and worker.witness.error) or error, options.data)
     return 0
+
+
+def _tidy() -> None:
+    """Keep Python's search for cycles short."""
+    garbage = Garbage()
+    while True:
+        garbage.step()
+        sleep(_TIDY)
 
 
 def _status(error: BaseException, data: Path) -> int:
