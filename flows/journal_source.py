@@ -194,7 +194,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _items(self, rows: list[Row]) -> list[Item]:
         if not rows:
             self._silent += 1
-            if self._silent >= _SILENT:
+            if self._silent >= _SILENT and not self._pace.waits:
                 self._attempts.rest()
             return []
         self._silent = 0

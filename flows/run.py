@@ -91,6 +91,8 @@ class Flows:
                 full = error.status == FULL if isinstance(error, WorkerError) else is_full(error)
                 if full or is_damage(error):
                     self._attempts.end()  # no message is to blame
+                if not full and error is failure:
+                    raise
                 if not full:
                     raise error from failure
                 log.warning("the flows wait: the disk takes nothing more", error=str(error))

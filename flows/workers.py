@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGABRT
@@ -63,10 +64,13 @@ class Workers:
         self._hear(LOADED)
 
     def run(self) -> list[str]:
-        """Have each run the dataflow with the config that it has read; give the addresses of all workers, when the others listen."""
+        """Have each run the dataflow with the config that it has read; give the addresses of all workers, when the others listen.
+
+        Raises WorkerError.
+        """
         addresses = [f"{_HOST}:{port}" for port in _free_ports(self.count)]
         self._tell(f"{RUN} {' '.join(addresses)}")
-        wait_for(addresses[:-1])
+        wait_for(addresses[:-1], self.look)
         return addresses
 
     def ended(self) -> None:
@@ -125,10 +129,11 @@ class Workers:
                 raise WorkerError(number, process.wait())
 
 
-def wait_for(addresses: list[str]) -> None:
-    """Wait until all of these are listened at."""
+def wait_for(addresses: list[str], look: Callable[[], None] = lambda: None) -> None:
+    """Wait until all of these are listened at; `look` is called in between."""
     ends = monotonic() + _LISTENS
     while monotonic() < ends and not all(_listened_at(int(address.rpartition(":")[2])) for address in addresses):
+        look()
         sleep(0.005)
 
 

@@ -36,6 +36,10 @@ _HOUSEKEEPING = frozenset(("online", "linkquality", "battery", "uptime_sec"))
 _WORTH_SAYING = frozenset(("config in effect", "config is sound again"))
 """Events of a process that are shown although all is well: someone waits for them."""
 STOPPING = "stopping"
+_MOST_EFFECTS, _MOST_WINDOWS = 5_000, 20
+"""Effects that are looked at in one turn, and windows that are shown in it: more only rush by."""
+_MOST_GROUPS = 200
+"""Groups of a flow whose newest windows are known here."""
 _PLAIN_EVERY = 5.0
 """Seconds between summaries where the output is no terminal."""
 
@@ -53,6 +57,7 @@ class Terminal:
         self._sent: dict[str, int] = {}
         self._trend: dict[tuple[str, str], deque[float]] = {}
         self._last: dict[tuple[str, str], WindowClosed] = {}
+        self._groups: dict[str, int] = {}
         self._rate: deque[tuple[float, int]] = deque(maxlen=10)
         self._live: Live | None = None
         self._summed = monotonic()
@@ -108,10 +113,18 @@ class Terminal:
             self._complain(str(error))
 
     def _show(self, reader: StoreReader, state: Mapping[str, Any]) -> None:
-        for seq, effect in reader.effects_after(self._seen, 1000):
+        windows = 0
+        for seq, effect in reader.effects_after(self._seen, _MOST_EFFECTS):
             self._seen = seq
-            for line in self._lines(effect):
+            if isinstance(effect, WindowClosed):
+                windows += bool(lines := self._window_lines(effect))
+                lines = lines if windows <= _MOST_WINDOWS else []
+            else:
+                lines = self._lines(effect)
+            for line in lines:
                 self.say(line)
+        if windows > _MOST_WINDOWS:
+            self.say(f"{_clock(time_ns())}  [blue]□ window[/]   [dim]and {windows - _MOST_WINDOWS:,} more[/]")
         self._rate.append((monotonic(), reader.counts().readings["taken"]))
         self._troubles = troubles(state, events(self._data), self.restarts)
         if self._live:
@@ -140,8 +153,6 @@ class Terminal:
 
     def _lines(self, effect: object) -> list[str]:
         match effect:
-            case WindowClosed():
-                return self._window_lines(effect)
             case AlertChanged():
                 return [_alert_line(effect)]
             case CommandRequested():
@@ -154,23 +165,28 @@ class Terminal:
 
     def _window_lines(self, window: WindowClosed) -> list[str]:
         key = (window.flow, group_text(window.group))
+        if key not in self._last:
+            known = self._groups.get(window.flow, 0)
+            if known >= _MOST_GROUPS:
+                return self._shown(window, key[1])
+            self._groups[window.flow] = known + 1
         self._last[key] = window
         numbers = [v for v in window.values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
         if numbers:
             self._trend.setdefault(key, deque(maxlen=24)).append(float(numbers[0]))
-        if window.flow not in self._watched():
+        return self._shown(window, key[1])
+
+    def _shown(self, window: WindowClosed, group: str) -> list[str]:
+        if window.flow != self._watched():
             return []
         revision = f"  [magenta]revision {window.revision}[/]" if window.revision > 1 else ""
         return [
-            f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(key[1])}  {_values(window.values)}  n={window.count}{revision}"
+            f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(group)}  {_values(window.values)}  n={window.count}{revision}"
         ]
 
-    def _watched(self) -> set[str]:
+    def _watched(self) -> str:
         """Show the windows of the flow with the fewest groups: more would only rush by, and keep alerts and commands from being seen."""
-        groups: dict[str, int] = {}
-        for flow, _ in self._last:
-            groups[flow] = groups.get(flow, 0) + 1
-        return set(sorted(groups, key=lambda flow: (groups[flow], flow))[:1])
+        return min(self._groups, key=lambda flow: (self._groups[flow], flow), default="")
 
     def _fact_lines(self, fact: CommandFact) -> list[str]:
         device, settings = _device(fact.device), _settings(fact.settings)
@@ -219,7 +235,7 @@ class Terminal:
         table.add_column("newest window", no_wrap=True, overflow="ellipsis", ratio=1)
         if wide:
             table.add_column("trend of its first value", no_wrap=True)
-        shown = sorted(self._last, key=lambda key: (key[0] not in self._watched(), key))[: 6 if self._console.height >= 40 else 2]
+        shown = sorted(self._last, key=lambda key: (key[0] != self._watched(), key))[: 6 if self._console.height >= 40 else 2]
         for key in shown:
             trend = [_sparkline(self._trend.get(key, ()))] if wide else []
             table.add_row(escape(key[0]), escape(key[1]), _values(self._last[key].values), *trend)

@@ -41,6 +41,9 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
             f"| {one['devices']:,} | {one['flows']} | {one['rate']:,} | {cpu['gateway']:.0f}, {cpu['flows']:.0f} |"
             f" {memory['gateway'] / _MEGABYTE:.0f}, {memory['flows'] / _MEGABYTE:.0f} MB |"
         )
+    yield from ("", "### What more workers bring", "", "| `flows.workers` | messages/s, from a journal | times one |", "|---|---|---|")
+    for one in found["workers"]:
+        yield f"| {one['workers']} | {one['rate']:,} | {one['times']:.2f} |"
     yield from ("", "### What that comes to", "")
     yield "| messages/s | share of a core: gateway, flows | written a day: gateway (journal), flows (store, snapshots) |"
     yield "|---|---|---|"

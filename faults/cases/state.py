@@ -97,6 +97,7 @@ def _treat(patients: SimpleQueue[Patient], case: int) -> Healed:
     try:
         return patient.start(case)
     finally:
+        patient.stop()
         patients.put(patient)
 
 
@@ -112,7 +113,7 @@ class Patient:
         (config / "gateway.yaml").write_text(json.dumps(rig.settings | {"broker": {"url": broker.url}}))
         self._sound, self._truth = sound, truth
         self._sluice = Sluice(config, folder / "data")
-        rig.stack.callback(self._stop)
+        rig.stack.callback(self.stop)
         self._peak = Peak(self._sluice.processes)
 
     def start(self, case: int) -> Healed:
@@ -132,7 +133,6 @@ class Patient:
             until(lambda: sluice.status()["ledger"]["pending"] == 0, "everything has been read", 20)
         except (AssertionError, StuckError) as error:
             healed.missed.append(f"case {case}, {what}: {str(error)[:300]}")
-            self._stop()
             return healed
         status = sluice.status()
         healed.told = bool(status.get("set_aside") or status["ledger"].get("set_aside", 0))
@@ -141,16 +141,16 @@ class Patient:
             healed.missed.append(f"case {case}, {what}: {status['ledger']['flaws'][:2]}")
         if healed.missing and not healed.told:
             healed.missed.append(f"case {case}, {what}: {healed.missing} messages are gone without a word")
-        sluice.kill_everything()
         return healed
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Kill it, where it runs."""
         if self._sluice.running():
             self._sluice.kill_everything()
 
     def end(self) -> int:
         """End it; gives the most memory that its parts took, in bytes."""
-        self._stop()
+        self.stop()
         self._peak.stop()
         return self._peak.memory
 
