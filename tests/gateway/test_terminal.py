@@ -19,7 +19,7 @@ def window(flow, number):
 
 
 def alert(number):
-    return AlertChanged(f"a{number}/raised", f"a{number}", "climate", (), "raised", "warning", f"alarm {number}", {"values": {}}, T0, T0)
+    return AlertChanged(f"a{number}/raised", f"a{number}", "climate", (), "raised", "warning", f"alarm {number}", {"rule": "warm > 1", "values": {}}, T0, T0)
 
 
 def said(data, *rounds):
