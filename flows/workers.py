@@ -85,14 +85,14 @@ class Workers:
 
     def cause(self, error: BaseException) -> BaseException:
         """End all, since the dataflow has failed; give what it failed of: what failed here, or, where only a neighbour was missed, that one."""
-        failed, self.witness.error = self.witness.error, None
+        failed, self.witness.error = self.witness.error or error, None
         ended: list[WorkerError] = []
-        if failed is None and misses_another(error):
+        if misses_another(failed) or isinstance(failed, WorkerError):  # the first that ended may have missed another itself
             for number, process in enumerate(self._processes):
                 with suppress(subprocess.TimeoutExpired):
                     ended.append(WorkerError(number, process.wait(_GRACE)))
         self.end()
-        return min(ended, key=lambda one: one.status in {ALONE, -SIGABRT}, default=failed or error)
+        return min(ended, key=lambda one: one.status in {ALONE, -SIGABRT}, default=failed)
 
     def end(self) -> None:
         """End all; those that do something still are killed."""
