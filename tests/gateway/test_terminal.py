@@ -19,7 +19,9 @@ def window(flow, number):
 
 
 def alert(number):
-    return AlertChanged(f"a{number}/raised", f"a{number}", "climate", (), "raised", "warning", f"alarm {number}", {"rule": "warm > 1", "values": {}}, T0, T0)
+    return AlertChanged(
+        f"a{number}/raised", f"a{number}", "climate", (), "raised", "warning", f"alarm {number}", {"rule": "warm", "values": {}}, T0, T0
+    )
 
 
 def said(data, *rounds):
