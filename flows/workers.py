@@ -38,7 +38,8 @@ class WorkerError(Exception):
 
     def __init__(self, number: int, status: int) -> None:
         said = {CONFIG_ERROR: "cannot run with this config", DAMAGED: "a file is damaged", FULL: "the disk takes nothing more"}
-        super().__init__(f"worker {number}: {said.get(status, f'ended with status {status}')}")
+        how = f"killed (signal {-status})" if status < 0 else f"ended with status {status}"
+        super().__init__(f"worker {number}: {said.get(status, how)}")
         self.status = status
 
 
