@@ -119,10 +119,7 @@ class _Mending:
             return False
         reason = sqlite_file.flaw(path, tables, thorough=self._thorough)
         if not reason and contents is not None and (self._thorough or path.stat().st_size <= _SMALL):
-            with closing(sqlite3.connect(path)) as connection:
-                connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a text that is none is no JSON either
-                count = contents(connection)
-            reason = f"{count} of its rows cannot be decoded" if count else ""
+            reason = _undecoded(path, contents)
         if not reason and path.name in self._named:
             reason = "a process could not read it"
         if not reason:
@@ -181,3 +178,18 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     for one in sqlite_file.files(path):
         one.unlink(missing_ok=True)
+
+
+def _undecoded(path: Path, contents: Callable[[sqlite3.Connection], int]) -> str:
+    """Say how many rows of a sound file hold what cannot be decoded; "" where none does. A disk that is full is none of its business."""
+    try:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.text_factory = partial(str, encoding="utf-8", errors="replace")  # a text that is none is no JSON either
+            if connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone() is None:
+                return ""  # it is made by whoever opens it
+            count = contents(connection)
+    except sqlite3.Error as error:
+        if not damage.is_damage(error):
+            return ""
+        return f"it is damaged: {error}"
+    return f"{count} of its rows cannot be decoded" if count else ""

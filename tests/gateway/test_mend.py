@@ -8,7 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -168,6 +168,16 @@ def test_bytes_that_flip_never_stop_a_start(sound, tmp_path):
             damage.mark(data, damage.named(error))
             mend(data)
             use(data)
+
+
+@pytest.mark.parametrize("name", ["store.db", "commands.db", MAILBOX])
+def test_a_file_without_tables_is_made_by_whoever_opens_it(tmp_path, name):
+    """A power cut, or a full disk, came before its first transaction: the start goes on."""
+    with closing(sqlite3.connect(tmp_path / name)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("VACUUM")
+    assert (tmp_path / name).stat().st_size > 0
+    assert mend(tmp_path) == []
 
 
 def test_a_damaged_store_keeps_what_can_be_read(data):
