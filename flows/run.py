@@ -24,13 +24,12 @@ from flows.exchange.source import SendingSource
 from flows.graph import ShardLogic, build
 from flows.journal_source import JournalSource
 from flows.loaded import Loaded
-from flows.newer_state import NewerStateError
+from flows.newer_state import newer_state
 from flows.normaliser import Normaliser
-from flows.pace import LINGER
 from flows.poison import Poison
 from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
-from flows.store_sink import StoreSink, Upkeep
+from flows.store_sink import ROOM_EVERY, StoreSink, Upkeep, open_store
 from flows.watch import Watch
 from flows.workers import FULL, WorkerError, Workers
 from gateway import logs
@@ -48,9 +47,6 @@ log = structlog.get_logger()
 
 _SWITCH = 0.0005
 """Seconds that the watch, which reads a changed config beside the flows, may keep them waiting at a time."""
-
-_ROOM_EVERY = 0.5
-"""Seconds between two attempts to write to a disk that is full."""
 
 
 class Flows:
@@ -112,7 +108,7 @@ class Flows:
         """Run one dataflow, up to a stop or a change of the config."""
         every = timedelta(microseconds=self._settings.flows.snapshot / 1000)
         self._make_recovery()
-        store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=LINGER, beat=self._heartbeat.beat)
+        store = open_store(self._data, self._settings, self._heartbeat.beat)
         try:
             upkeep = Upkeep.of(self._data, self._settings, self._wait)
             self._find_room(store, upkeep)
@@ -183,7 +179,7 @@ class Flows:
     def _wait(self) -> bool:
         """Wait a moment; tell whether to go on."""
         self._heartbeat.beat()
-        return not self._stopping.wait(_ROOM_EVERY)
+        return not self._stopping.wait(ROOM_EVERY)
 
 
 def main() -> int:
@@ -204,7 +200,7 @@ def main() -> int:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # Bytewax's panics are no Exceptions
-        if newer := next((one for one in causes(error) if isinstance(one, NewerStateError)), None):
+        if newer := newer_state(error):
             sys.stderr.write(f"{newer}\n")
             return CONFIG_ERROR
         if isinstance(error, WorkerError):

@@ -11,7 +11,7 @@ from typing import Self
 import structlog
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from flows.pace import Pace
+from flows.pace import LINGER, Pace
 from flows.row_order import RowOrder, RowPart
 from flows.snapshot_room import SnapshotRoom
 from gateway.disk import is_full
@@ -27,6 +27,15 @@ log = structlog.get_logger()
 _MOST, _MOST_ROWS = 10_000, 128
 """Effects, and rows, that wait for more at most while the flows are behind: a transaction writes each series anew that it touches."""
 _URGENT = frozenset((WindowClosed, AlertChanged, CommandRequested, CommandFact, Derived))
+
+
+ROOM_EVERY = 0.5
+"""Seconds between two attempts to write to a disk that is full."""
+
+
+def open_store(data: Path, settings: Settings, beat: Callable[[], None]) -> Store:
+    """Open the store of a data folder as the flows write it. Raises StoreError."""
+    return Store(data / "store.db", raw=settings.history.raw, linger=LINGER, beat=beat)
 
 
 @dataclass(frozen=True)

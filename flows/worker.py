@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
 import signal
 import sys
@@ -24,29 +23,27 @@ from flows.exchange.sink import OpeningSink
 from flows.exchange.witness import Witness
 from flows.graph import build
 from flows.loaded import Loaded
-from flows.newer_state import NewerStateError
-from flows.pace import LINGER, Pace
+from flows.newer_state import newer_state
+from flows.pace import Pace
 from flows.shard import Shard
-from flows.store_sink import StoreSink, Upkeep
+from flows.store_sink import ROOM_EVERY, StoreSink, Upkeep, open_store
 from flows.workers import ALONE, ENDED, FULL, LOADED, RUN, misses_another, wait_for
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import is_damage, mark, named
-from gateway.disk import causes, is_full
+from gateway.disk import is_full
 from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.garbage import Garbage
 from gateway.heartbeat import FLOWS, Heartbeat
 from gateway.journal.bell import Bell
 from gateway.settings import load as load_settings
 from gateway.store.store import Store
+from gateway.with_parent import end_with_parent
 
 log = structlog.get_logger()
 
-_PR_SET_PDEATHSIG = 1
 _TIDY = 1.0
 """Seconds between two looks whether it is time to pass over what there is."""
-_ROOM_EVERY = 0.5
-"""Seconds between two attempts to write to a disk that is full."""
 
 
 class Worker:
@@ -90,20 +87,20 @@ class Worker:
                 self._store.abandon()
 
     def _open_store(self) -> Store:
-        self._store = Store(self._data / "store.db", raw=self._settings.history.raw, linger=LINGER, beat=self._heartbeat.beat)
+        self._store = open_store(self._data, self._settings, self._heartbeat.beat)
         return self._store
 
     def _wait(self) -> bool:
         """Wait a moment; tell whether to go on."""
         self._heartbeat.beat()
-        sleep(_ROOM_EVERY)
+        sleep(ROOM_EVERY)
         return not self._pace.stopping
 
 
 def main() -> int:
     """Run a worker; what ends it is in its exit status, with a sentence."""
     logs.configure()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    end_with_parent(signal.SIGKILL)
     for asked in (signal.SIGTERM, signal.SIGINT):
         signal.signal(asked, signal.SIG_IGN)  # who started us is told, and tells us
     parser = argparse.ArgumentParser(prog="python -m flows.worker", description=__doc__)
@@ -131,7 +128,7 @@ def _tidy() -> None:
 
 
 def _status(error: BaseException, data: Path) -> int:
-    if newer := next((one for one in causes(error) if isinstance(one, NewerStateError)), None):
+    if newer := newer_state(error):
         sys.stderr.write(f"{newer}\n")
         return CONFIG_ERROR
     if is_damage(error):

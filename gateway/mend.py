@@ -189,7 +189,5 @@ def _undecoded(path: Path, contents: Callable[[sqlite3.Connection], int]) -> str
                 return ""  # it is made by whoever opens it
             count = contents(connection)
     except sqlite3.Error as error:
-        if not damage.is_damage(error):
-            return ""
-        return f"it is damaged: {error}"
+        return f"it is damaged: {error}" if damage.is_damage(error) else ""
     return f"{count} of its rows cannot be decoded" if count else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
@@ -16,9 +15,9 @@ from time import monotonic
 
 from gateway.heartbeat import Heart
 from gateway.link.backoff import Backoff
+from gateway.with_parent import end_with_parent
 
 _FILES = 65_536
-_PR_SET_PDEATHSIG = 1
 _AT_A_TIME, _READS = 65_536, 16
 """Bytes that are read of what a process says, and how often at one look: one that never stops must not keep the others waiting."""
 _SYSTEMD = frozenset(("NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"))
@@ -145,7 +144,7 @@ def _word(line: str) -> str:
 
 def _become_part() -> None:
     """End with the parent, and have room for many connections: a broker takes only as many clients as it may have open files."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    end_with_parent(signal.SIGTERM)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _FILES if hard == resource.RLIM_INFINITY else min(_FILES, hard)
     if soft != resource.RLIM_INFINITY and soft < most:

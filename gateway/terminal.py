@@ -164,25 +164,26 @@ class Terminal:
         return []
 
     def _window_lines(self, window: WindowClosed) -> list[str]:
-        key = (window.flow, group_text(window.group))
-        if key not in self._last:
-            known = self._groups.get(window.flow, 0)
-            if known >= _MOST_GROUPS:
-                return self._shown(window, key[1])
-            self._groups[window.flow] = known + 1
-        self._last[key] = window
-        numbers = [v for v in window.values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
-        if numbers:
-            self._trend.setdefault(key, deque(maxlen=24)).append(float(numbers[0]))
-        return self._shown(window, key[1])
-
-    def _shown(self, window: WindowClosed, group: str) -> list[str]:
+        group = group_text(window.group)
+        self._note(window, (window.flow, group))
         if window.flow != self._watched():
             return []
         revision = f"  [magenta]revision {window.revision}[/]" if window.revision > 1 else ""
         return [
             f"{_clock(window.end)}  [blue]□ window[/]   {escape(window.flow)} {escape(group)}  {_values(window.values)}  n={window.count}{revision}"
         ]
+
+    def _note(self, window: WindowClosed, key: tuple[str, str]) -> None:
+        """Know a window as the newest of its group, unless that is one more than are known."""
+        if key not in self._last:
+            known = self._groups.get(window.flow, 0)
+            if known >= _MOST_GROUPS:
+                return
+            self._groups[window.flow] = known + 1
+        self._last[key] = window
+        numbers = [v for v in window.values.values() if isinstance(v, int | float) and not isinstance(v, bool)]
+        if numbers:
+            self._trend.setdefault(key, deque(maxlen=24)).append(float(numbers[0]))
 
     def _watched(self) -> str:
         """Show the windows of the flow with the fewest groups: more would only rush by, and keep alerts and commands from being seen."""

@@ -30,7 +30,15 @@ OURS = {
             "gateway.lean",
             "gateway.heartbeat",
         ),
-        *("gateway.journal", "gateway.logs", "gateway.profile_check", "gateway.settings", "gateway.state_file", "gateway.store"),
+        *(
+            "gateway.journal",
+            "gateway.logs",
+            "gateway.profile_check",
+            "gateway.settings",
+            "gateway.state_file",
+            "gateway.store",
+            "gateway.with_parent",
+        ),
     ),
     "simulator": ("devices", "gateway.findings", "gateway.journal", "gateway.lean", "gateway.logs"),
 }

@@ -16,8 +16,8 @@ class SourceElsewhere(FixedPartitionedSource[Item, bytes]):
     def list_parts(self) -> list[str]:
         return []
 
-    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> NoReturn:
-        raise NotImplementedError(f"{step_id}: partition {for_part} is on another worker")
+    def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> NoReturn:  # noqa: ARG002  Bytewax's signature
+        raise LookupError(f"{step_id}: partition {for_part} is on another worker")
 
 
 class SinkElsewhere(FixedPartitionedSink[Any, None]):
@@ -29,5 +29,5 @@ class SinkElsewhere(FixedPartitionedSink[Any, None]):
     def part_fn(self, item_key: str) -> int:  # noqa: ARG002  there is one partition, as in `StoreSink`
         return 0
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> NoReturn:
-        raise NotImplementedError(f"{step_id}: partition {for_part} is on another worker")
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> NoReturn:  # noqa: ARG002  Bytewax's signature
+        raise LookupError(f"{step_id}: partition {for_part} is on another worker")
