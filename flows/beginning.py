@@ -101,7 +101,8 @@ def _offsets(journal: Path, after: int, upto: int) -> Iterator[int]:
 def _has_state(recovery: Path) -> bool:
     """Tell whether there is a snapshot to begin from, or no telling."""
     try:
-        with closing(sqlite3.connect(f"{(recovery / 'part-0.sqlite3').resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        (part,) = recovery.glob("part-*.sqlite3")
+        with closing(sqlite3.connect(f"{part.resolve().as_uri()}?mode=ro", uri=True)) as connection:
             return connection.execute("SELECT 1 FROM snaps LIMIT 1").fetchone() is not None
-    except sqlite3.Error:
+    except (ValueError, sqlite3.Error):
         return True

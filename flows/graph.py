@@ -48,11 +48,11 @@ def build(
 ) -> Dataflow:
     """Make the dataflow. `logic` makes what drives a shard from its snapshot, or from nothing (`ShardLogic.of`).
 
-    With several workers all three are those of `flows.exchange`.
+    With several workers all three are those of `flows.exchange`, and with several hosts those of `flows.cluster`.
     """
     flow = Dataflow(FLOW_ID)
     rows: KeyedStream[Any] = op.input("journal", flow, source)
-    routed = op.branch("route", rows, lambda item: item[0] != STORE)
+    routed = op.branch("route", rows, lambda item: not item[0].startswith(STORE))
     effects = op.stateful_batch("shards", routed.trues, logic)
     op.output("store", op.merge("effects", routed.falses, effects), sink)
     return flow

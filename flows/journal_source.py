@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep, time_ns
+from typing import Protocol
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
@@ -34,6 +35,8 @@ _MESSAGES = 4_096
 transaction of the store, so that large ones catch up sooner."""
 _WAIT = 0.1
 """How long an idle source waits for the journal's bell, in seconds, before it lets the worker look around."""
+_WAIT_WITH_OTHERS = 0.005
+"""The same where other hosts have slices for the shards on this worker."""
 _AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """When it wants its next turn: this has always been."""
 
@@ -47,6 +50,17 @@ _CATCH_UP = 1.0
 """How long a stop may read on, in seconds; what is left is read at the next start."""
 
 
+class Others(Protocol):
+    """Those who read other partitions of the journal, on other hosts."""
+
+    @property
+    def slack(self) -> int:
+        """How long the gateway may take to journal what it has received, in ns."""
+
+    def is_ahead(self) -> bool:
+        """Tell whether so much more has been read here that the others must catch up first."""
+
+
 class JournalPartition(StatefulSourcePartition[Item, bytes]):
     """One partition of the journal.
 
@@ -54,7 +68,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     that exactly once in effect. On `stopping` it gives its last counters and ends, which makes Bytewax snapshot at the last offset.
     On `switching` it does so at once, between two rows: whatever runs next goes on from there. It beats the process's `heartbeat`, and notes
     in `attempts` what is under way. `look` is called in each turn: it raises where another process that is needed is gone. Rows that the gateway
-    has noted as urgent are taken before those that wait in front of them.
+    has noted as urgent are taken before those that wait in front of them, unless there are `others`, with which one order is shared.
     """
 
     def __init__(
@@ -69,6 +83,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         pace: Pace,
         heartbeat: Heartbeat | None = None,
         look: Callable[[], None] = lambda: None,
+        others: Others | None = None,
     ) -> None:
         self._directory = directory
         self._bell = bell
@@ -76,6 +91,9 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         self._stopping = stopping
         self._switching = switching
         self._look = look
+        self._others = others
+        self.reached = 0
+        """Up to which receive time (epoch ns) all there is has been given; with `others` alone."""
         self._reader = JournalReader(directory, after=normaliser.offset)
         self._waiting: deque[Row] = deque()
         self._pace = pace
@@ -112,16 +130,30 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if self._pace.full:
             sleep(_STORED)
             return []
-        if not self._attempts.done():
+        if not self._attempts.done() or self._is_ahead():
             sleep(_STORED)
             return self._turn_for_the_sink()
         if items := self._noted_row() or self._urgent_row():
             return items
-        behind = self._pace.behind
+        behind, looked = self._pace.behind, time_ns()
         rows = [] if self._listening and self._dry and not (self._waiting or self._bell.unheard()) else self._read()
         if not rows and not behind:
             rows = self._wait()
+        self._note_reached(rows, looked)
         return self._turn_for_the_sink() if not rows and (behind or self._pace.owes) else self._items(rows)
+
+    def _is_ahead(self) -> bool:
+        if self._others is None or not self._others.is_ahead():
+            return False
+        self._pace.behind = False  # the sink waits for nothing more
+        return True
+
+    def _note_reached(self, rows: list[Row], looked: int) -> None:
+        """Note how far this partition has come, by its rows, or by the time at which we `looked` and there were none."""
+        if rows:
+            self.reached = max(self.reached, rows[-1].received)
+        elif self._others and self._dry and not self._waiting:
+            self.reached = max(self.reached, looked - self._others.slack)
 
     def _beat(self) -> None:
         """Beat, unless it is another process that hangs."""
@@ -138,7 +170,8 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     def _wait(self) -> list[Row]:
         """Wait for the bell, and read what it rings for."""
-        self._listening = self._bell.wait(LINGER if self._pace.owes else _WAIT)
+        wait = LINGER if self._pace.owes else _WAIT
+        self._listening = self._bell.wait(min(wait, _WAIT_WITH_OTHERS) if self._others else wait)
         return self._read() if self._listening else []
 
     def _turn_for_the_sink(self) -> list[Item]:
@@ -166,7 +199,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
 
     def _noted_row(self) -> list[Item]:
         """Take an urgent row at the place at which it was taken before."""
-        for offset in self._notes.behind(self._normaliser.offset):
+        for offset in () if self._others else self._notes.behind(self._normaliser.offset):
             row = row_at(self._directory, offset)
             if row is not None and self._normaliser.may_take_early(row):
                 return self._early(row)
@@ -175,7 +208,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
     def _urgent_row(self) -> list[Item]:
         """Take the next urgent row, where others wait in front of it."""
         here = self._normaliser.offset
-        if not self._more or here < self._again or self._attempts.suspicious:
+        if not self._more or here < self._again or self._attempts.suspicious or self._others:
             return []
         while (offset := self._urgent.first(after=here)) is not None:
             row = None if self._normaliser.is_early(offset) else row_at(self._directory, offset)
@@ -232,6 +265,7 @@ class JournalPartition(StatefulSourcePartition[Item, bytes]):
         if items := self._noted_row():
             return items
         rows = self._read()
+        self._note_reached(rows, 0)
         return self._items(rows) if rows else self._flush()
 
     def _flush(self) -> list[Item]:
@@ -272,6 +306,7 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         pace: Pace | None = None,
         heartbeat: Heartbeat | None = None,
         look: Callable[[], None] = lambda: None,
+        others: Others | None = None,
     ) -> None:
         self._directory = directory
         self._bell = bell
@@ -279,6 +314,7 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
         self._stopping = stopping
         self._switching = switching
         self._look = look
+        self._others = others
         self._attempts = attempts or Attempts(None, Poison())
         self._pace = pace or Pace()
         self._heartbeat = heartbeat
@@ -301,4 +337,5 @@ class JournalSource(FixedPartitionedSource[Item, bytes]):
             pace=self._pace,
             heartbeat=self._heartbeat,
             look=self._look,
+            others=self._others,
         )

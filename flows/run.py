@@ -17,6 +17,8 @@ from bytewax.testing import cluster_main, run_main
 
 from flows.attempts import Attempts
 from flows.beginning import Beginning, from_snapshot
+from flows.cluster import kept_state
+from flows.cluster.cluster import Cluster
 from flows.exchange.elsewhere import SinkElsewhere
 from flows.exchange.shard_logic import OpeningLogic
 from flows.exchange.sink import OpeningSink
@@ -31,7 +33,7 @@ from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
 from flows.store_sink import ROOM_EVERY, StoreSink, Upkeep, open_store
 from flows.watch import Watch
-from flows.workers import FULL, WorkerError, Workers
+from flows.workers import ALONE, FULL, WorkerError, Workers, misses_another
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import RECOVERY, DamageError, is_damage, mark, named
@@ -65,13 +67,18 @@ class Flows:
         self._heartbeat = Heartbeat(data / "flows.alive")
         self._bells = Bell(self._journal / "bell"), Bell(data / "store.bell")
         self._poison = Poison(data)
-        self._attempts = Attempts(data, self._poison)
+        # Elsewhere a process may end for want of a neighbour, and no message is to blame.
+        self._attempts = Attempts(None if self._settings.flows.cluster else data, self._poison)
         self._beginning: Beginning | None = None
         count = self._settings.flows.workers
         if count > 1 and self._attempts.dies_again:
             log.warning("the flows process dies again and again; until it is started anew it runs as one worker")
             count = 1
         self._workers = Workers(count, config, data)
+        self._cluster: Cluster | None = None
+        if self._settings.flows.cluster:
+            witness = self._workers.witness
+            self._cluster = Cluster(self._settings, data, stopping=self._stopping, switching=self._switching, witness=witness)
 
     def run(self) -> None:
         """Run until SIGTERM or SIGINT; then snapshot at the last row and return. What is changed in the config meanwhile is taken.
@@ -81,7 +88,9 @@ class Flows:
         while True:
             try:
                 self._workers.load()
-                self._run(self._watch.take())
+                loaded = self._watch.take()
+                if self._cluster is None or self._cluster.gather(loaded, self._beat):
+                    self._run(loaded)
             except BaseException as failure:
                 error = self._workers.cause(failure)
                 full = error.status == FULL if isinstance(error, WorkerError) else is_full(error)
@@ -100,6 +109,10 @@ class Flows:
         self._workers.end()
         log.info("flows stopped")
 
+    def misses_host(self, error: BaseException) -> bool:
+        """Tell whether a failure is that another host of the cluster is gone."""
+        return self._cluster is not None and misses_another(error)
+
     def blames_recovery(self, error: BaseException) -> bool:
         """Tell whether a failure is one of the recovery data."""
         return self._beginning is not None and self._beginning.blames_recovery(error)
@@ -114,7 +127,9 @@ class Flows:
             self._find_room(store, upkeep)
             self._beginning = Beginning(self._journal, self._recovery, store)
             graph, recovery = self._graph(loaded, store, upkeep, self._beginning), RecoveryConfig(self._recovery)
-            if self._workers.count > 1:
+            if self._cluster:
+                cluster_main(graph, self._cluster.addresses, self._cluster.member, epoch_interval=every, recovery_config=recovery)
+            elif self._workers.count > 1:
                 cluster_main(graph, self._workers.run(), self._workers.count - 1, epoch_interval=every, recovery_config=recovery)
                 self._workers.ended()
             else:
@@ -161,20 +176,31 @@ class Flows:
             pace=self._workers.pace,
             heartbeat=self._heartbeat,
             look=self._workers.look,
+            others=self._cluster,
         )
         shard = from_snapshot(partial(Shard, loaded.flows))
         if apart:
             witness = self._workers.witness
             return build(SendingSource(journal, witness), OpeningLogic.of(shard, witness), OpeningSink(SinkElsewhere(), witness))
-        return build(journal, ShardLogic.of(shard), StoreSink(lambda: store, self._bells[1], upkeep, self._workers.pace))
+        sink = StoreSink(lambda: store, self._bells[1], upkeep, self._workers.pace)
+        return self._cluster.graph(journal, shard, sink) if self._cluster else build(journal, ShardLogic.of(shard), sink)
 
     def _make_recovery(self) -> None:
         """Make the folder of the recovery data, where there is none, so that a power cut leaves it."""
+        if self._cluster:
+            return
+        if (self._recovery / kept_state.NAME).exists():  # a share of what a cluster kept
+            kept_state.forget(self._recovery)
         if not any(self._recovery.glob("part-*.sqlite3")):
             self._recovery.mkdir(parents=True, exist_ok=True)
             init_db_dir(self._recovery, 1)
             for folder in (self._recovery, self._data):
                 sync(folder)
+
+    def _beat(self) -> bool:
+        """Tell that we live, and whether to go on with this config."""
+        self._heartbeat.beat()
+        return not (self._stopping.is_set() or self._switching.is_set())
 
     def _wait(self) -> bool:
         """Wait a moment; tell whether to go on."""
@@ -203,6 +229,9 @@ def main() -> int:
         if newer := newer_state(error):
             sys.stderr.write(f"{newer}\n")
             return CONFIG_ERROR
+        if flows is not None and flows.misses_host(error):
+            sys.stderr.write("another host of the cluster is gone\n")
+            return ALONE
         if isinstance(error, WorkerError):
             sys.stderr.write(f"{error}\n")
             return error.status if error.status in {CONFIG_ERROR, DAMAGED} else 1

@@ -24,11 +24,15 @@ from gateway.findings import (
     open_document,
     parse,
 )
+from gateway.member import member_at
 from gateway.setting_types import BrokerUrl, File, HttpUrl, Listen, ListenOn, Qos, Site, Text, TopicFilter, Whole
 
 FILE = "gateway.yaml"
 PREFIX = "SLUICE_"
 SECOND = 10**9
+_MOST_HOSTS = 16
+SHARED = "$share/sluice/"
+"""What a subscription begins with that the hosts of a cluster share (MQTT 5, 4.8.2)."""
 
 
 def secret(path: Path) -> str:
@@ -44,6 +48,10 @@ class Subscription(Checked):
     retained: Literal["state", "ignore", "process"] = Field(
         default="state",
         description="Retained messages: `state` learns from them but lets none into a window, `ignore` drops them, `process` takes them as live.",
+    )
+    hosts: Literal["share", "first"] = Field(
+        default="share",
+        description="In a cluster: `share` deals the messages out to all hosts, `first` has all go to the first, as actuators and Sparkplug need it.",
     )
 
 
@@ -198,9 +206,32 @@ class Flows(Checked):
         le=16,
         description="Processes that share the work of the flows. More than one takes more memory, and helps where the processor is the limit.",
     )
+    cluster: tuple[ListenOn, ...] = Field(
+        default=(),
+        description="Addresses of all hosts that share the work, the same list on each, on a network of their own: they ask each other for no password.",
+    )
+    member: int | None = Field(
+        default=None, ge=0, description="Which of `cluster` this host is, from 0; without it the one whose address this host has."
+    )
     snapshot: PositiveDuration = Field(
         default=30 * SECOND, description="How often the state of the flows is kept; a restart reads the journal again from there."
     )
+
+    @property
+    def member_number(self) -> int:
+        """Which of the hosts of `cluster` this one is, from 0. Raises MemberError where that cannot be told."""
+        return member_at(self.cluster) if self.member is None else self.member
+
+    def rules(self) -> Iterator[Problem]:
+        """Hold what makes a cluster."""
+        if len(self.cluster) == 1 or len({*self.cluster}) < len(self.cluster):
+            yield Problem(("cluster",), "cluster must name two hosts or more, each once", show=False)
+        if len(self.cluster) > _MOST_HOSTS:
+            yield Problem(("cluster",), f"cluster must name {_MOST_HOSTS} hosts at most, as there are shards", show=False)
+        if self.cluster and self.workers > 1:
+            yield Problem(("workers",), "workers must be 1 in a cluster: each host runs one process")
+        if self.member is not None and self.member >= len(self.cluster):
+            yield Problem(("member",), f"member must be the number, from 0, of one of the {len(self.cluster)} hosts of cluster")
 
 
 class Health(Checked):
@@ -256,10 +287,32 @@ class Settings(Checked):
     health: Health | None = Field(default=None, description="Where to answer whether all is well.")
     limits: Limits = Field(default=Limits(), description="What messages and devices may ask of the machine.")
 
+    def rules(self) -> Iterator[Problem]:
+        """Hold what a cluster needs."""
+        if self.flows.cluster and self.broker.embedded:
+            yield Problem(("flows", "cluster"), "a cluster needs a broker that all its hosts reach: see broker.url", show=False)
+
+    @property
+    def member(self) -> int:
+        """Which host of a cluster this is; 0 where there is none. Raises MemberError where that cannot be told."""
+        return self.flows.member_number if self.flows.cluster else 0
+
     @property
     def client_id(self) -> str:
-        """The name the gateway has at the broker: a session that outlives connections belongs to it."""
-        return self.broker.client_id or f"sluice-{self.site}"
+        """The name the gateway has at the broker: a session that outlives connections belongs to it. In a cluster each host has one of its own."""
+        name = self.broker.client_id or f"sluice-{self.site}"
+        return f"{name}-{self.member}" if self.flows.cluster else name
+
+    def subscriptions(self) -> list[Subscription]:
+        """Give what this host subscribes to: all of it, or its share of what the hosts of a cluster take in together."""
+        if not self.flows.cluster:
+            return [*self.broker.subscribe]
+        taken = [one for one in self.broker.subscribe if one.hosts == "share" or self.member == 0]
+        return [one.model_copy(update={"topic": f"{SHARED}{one.topic}"}) if _is_to_share(one) else one for one in taken]
+
+
+def _is_to_share(one: Subscription) -> bool:
+    return one.hosts == "share" and not one.topic.startswith("$share/")
 
 
 def load(config: Path, *, root: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

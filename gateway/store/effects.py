@@ -190,7 +190,8 @@ class Counted(msgspec.Struct, frozen=True):
     """A counter's value now: absolute, so that writing it again is harmless.
 
     Stage `total` counts messages by their outcome, `link` those shed by topic (in the place of the device), `normalise` messages and readings
-    by device, `select` readings passed on by flow (the term) and device, and `shard-N` what became of them by flow (the scope) and device.
+    by device, `select` readings passed on by flow (the term) and device (`select-N` those of a cluster's host N), and `shard-N` what became of them
+    by flow (the scope) and device.
     """
 
     stage: str

@@ -1,0 +1,84 @@
+"""The dataflow of a data folder as one host's share of a cluster (`flows.cluster`)."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+from bytewax.dataflow import Dataflow
+
+from flows.cluster.kept_state import KeptState
+from flows.cluster.peers import Peers
+from flows.cluster.shard_logic import MergingLogic
+from flows.cluster.sink import MemberSink
+from flows.cluster.source import MemberSource
+from flows.exchange.witness import Witness
+from flows.graph import build
+from flows.journal_source import JournalSource
+from flows.loaded import Loaded
+from flows.shard import Shard
+from flows.store_sink import StoreSink
+from flows.workers import ALONE
+from gateway.settings import Settings
+
+log = structlog.get_logger()
+
+_SLACK = 250_000_000
+"""ns from the receipt of a message until it is in the journal, beside the journal's `linger`, that a host allows for before it says that nothing
+earlier comes."""
+
+
+class Cluster:
+    """The hosts that share the work, seen from one of them.
+
+    All run or none does. When one is gone, the process ends, and begins again at the last snapshot when all are back; meanwhile each gateway
+    goes on to journal what it receives.
+    """
+
+    def __init__(self, settings: Settings, data: Path, *, stopping: threading.Event, switching: threading.Event, witness: Witness) -> None:
+        """Find which of the hosts this one is. Raises OSError where none is, or its address is taken."""
+        hosts = settings.flows.cluster
+        self.addresses = [str(host) for host in hosts]
+        self.member = settings.flows.member_number
+        self.slack = _SLACK + settings.journal.linger
+        self._witness = witness
+        self._state = KeptState(data / "recovery", self.member, len(hosts))
+        self._peers = Peers(hosts, self.member, stopping=stopping, ending=switching, gone=_end)
+        self._peers.start()
+
+    def gather(self, loaded: Loaded, beat: Callable[[], bool]) -> bool:
+        """Wait until all hosts are ready to run this together, for as long as `beat` says; tell whether they are. Keep our share of their state."""
+        name = self._peers.gather(_fingerprint(loaded), self._state.name, beat)
+        if name is not None:
+            self._state.take(name)
+        return name is not None
+
+    def is_ahead(self) -> bool:
+        """Tell whether this host's partition has been read so far that the others must catch up first."""
+        return self._peers.is_ahead()
+
+    def graph(self, journal: JournalSource, shard: Callable[[bytes | None], Shard], store: StoreSink) -> Dataflow:
+        """Make this host's share of the dataflow."""
+        return build(
+            MemberSource(journal, self.member, self._peers, self._witness),
+            MergingLogic.of(len(self.addresses), shard, self._witness),
+            MemberSink(store, self.member, self._witness),
+        )
+
+
+def _fingerprint(loaded: Loaded) -> str:
+    """Give what two hosts have in common that run the same flows with the same profiles."""
+    said = [one.model_dump_json() for one in (*(flow.spec for flow in loaded.flows), *loaded.profiles)]
+    return sha256("\n".join(said).encode()).hexdigest()[:16]
+
+
+def _end(why: str) -> None:
+    """End the process: Bytewax waits for a host that is gone for ever."""
+    log.warning("the flows end, to begin again when all hosts of the cluster are there", why=why)
+    sys.stderr.flush()
+    os._exit(ALONE)
