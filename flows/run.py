@@ -42,6 +42,7 @@ from gateway.exit_status import CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
+from gateway.member import MemberError
 from gateway.settings import load as load_settings
 from gateway.store.store import Store
 
@@ -226,15 +227,9 @@ def main() -> int:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # Bytewax's panics are no Exceptions
-        if newer := newer_state(error):
-            sys.stderr.write(f"{newer}\n")
-            return CONFIG_ERROR
-        if flows is not None and flows.misses_host(error):
-            sys.stderr.write("another host of the cluster is gone\n")
-            return ALONE
-        if isinstance(error, WorkerError):
-            sys.stderr.write(f"{error}\n")
-            return error.status if error.status in {CONFIG_ERROR, DAMAGED} else 1
+        if known := _known(error, flows):
+            sys.stderr.write(f"{known[1]}\n")
+            return known[0]
         blamed = flows is not None and flows.blames_recovery(error)
         if not blamed and not is_damage(error):
             raise
@@ -242,6 +237,17 @@ def main() -> int:
         sys.stderr.write(f"a file of the data folder is damaged: {_innermost(error)}\n")
         return DAMAGED
     return 0
+
+
+def _known(error: BaseException, flows: Flows | None) -> tuple[int, str] | None:
+    """Give the exit status and the sentence for what is no bug, and no damage to a file of ours."""
+    if newer := newer_state(error):
+        return CONFIG_ERROR, str(newer)
+    if isinstance(error, MemberError):
+        return 1, str(error)
+    if isinstance(error, WorkerError):
+        return error.status if error.status in {CONFIG_ERROR, DAMAGED} else 1, str(error)
+    return (ALONE, "another host of the cluster is gone") if flows is not None and flows.misses_host(error) else None
 
 
 def _innermost(error: BaseException) -> BaseException:

@@ -10,7 +10,7 @@ from gateway.setting_types import Listen
 
 
 class MemberError(OSError):
-    """The host is none of the cluster's, or nobody can tell which; the text says so."""
+    """The host is none of the cluster's, nobody can tell which, or its address cannot be used; the text says so."""
 
 
 @cache

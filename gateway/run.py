@@ -91,6 +91,7 @@ class Gateway:
             self._journal,
             site=settings.site,
             client_id=settings.client_id,
+            member=settings.member,
             subscriptions=[Subscription(s.topic, s.qos) for s in settings.subscriptions()],
             urgent=settings.broker.urgent,
             state_file=data / "subscriptions.json",

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 import msgspec
 
-from gateway.config import CONFIG_STATE, Folder, digest
+from gateway.config import CLUSTER_STATE, CONFIG_STATE, Folder, digest
 from gateway.delivery.state import read_state as read_delivery
 from gateway.disk import free
 from gateway.failures import failures_document
@@ -60,7 +60,7 @@ def hold_lock(data: Path) -> TextIO:
                 raise
             sleep(_GLANCE / 50)
         else:
-            for state in (UP_STATE, CONFIG_STATE, GATEWAY_STATE):
+            for state in (UP_STATE, CONFIG_STATE, GATEWAY_STATE, CLUSTER_STATE):
                 (data / state).unlink(missing_ok=True)
             return lock
 
@@ -82,6 +82,11 @@ def gateway_state(data: Path, up: Mapping[str, Any] | None) -> dict[str, Any]:
     """Give what the gateway process says of itself; nothing where the one that said it has ended."""
     said = read_state(data / GATEWAY_STATE) if up else {}
     return said if up and said.get("pid") == up.get("processes", {}).get("gateway") else {}
+
+
+def cluster_document(data: Path) -> dict[str, Any]:
+    """Give which of a cluster's hosts this is (`member`, `hosts`), and for whom its flows wait (`waits`; "" where all run); empty without one."""
+    return read_state(data / CLUSTER_STATE)
 
 
 def config_behind(data: Path, config: Path) -> bool:
@@ -143,6 +148,8 @@ def status(data: Path) -> dict[str, Any]:
     document["journal"] = journal_document(data)
     document["delivery"] = deliveries(data)
     document["config"] = config_document(data) if up else {}
+    if up and (cluster := cluster_document(data)):
+        document["cluster"] = cluster
     document["disk"] = disk_document(data, up or {})
     processes = up.get("processes", {}) if up else {}
     document["memory"], document["open_files"] = memories(processes), open_files(processes)

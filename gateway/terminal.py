@@ -19,7 +19,7 @@ from rich.text import Text
 from gateway.findings import Finding
 from gateway.ledger import Ledger
 from gateway.set_aside import events
-from gateway.status import CONNECTING, UNREADABLE, gateway_state, read_ledger, read_up
+from gateway.status import CONNECTING, UNREADABLE, cluster_document, gateway_state, read_ledger, read_up
 from gateway.store.effects import AlertChanged, CommandFact, CommandRequested, WindowClosed
 from gateway.store.errors import StoreError
 from gateway.store.outcomes import group_text
@@ -126,7 +126,7 @@ class Terminal:
         if windows > _MOST_WINDOWS:
             self.say(f"{_clock(time_ns())}  [blue]□ window[/]   [dim]and {windows - _MOST_WINDOWS:,} more[/]")
         self._rate.append((monotonic(), reader.counts().readings["taken"]))
-        self._troubles = troubles(state, events(self._data), self.restarts)
+        self._troubles = troubles({**state, "cluster": cluster_document(self._data)}, events(self._data), self.restarts)
         if self._live:
             self._live.update(self._panel(reader))
         elif monotonic() - self._summed > _PLAIN_EVERY:
@@ -288,6 +288,7 @@ def troubles(state: Mapping[str, Any], set_aside: Sequence[Mapping[str, Any]], r
     """
     said = [f"blocked: {escape(str(state['blocked']))}"] if state.get("blocked") else []
     said += [f"{state['shed']:,} messages shed"] if state.get("shed") else []
+    said += [f"flows wait for {escape(waits)}"] if (waits := str(state.get("cluster", {}).get("waits", ""))) else []
     said += [f"{len(set_aside)} set aside, the last {escape(str(set_aside[-1]['file']))}"] if set_aside else []
     said += [f"{escape(part)} started again {one['count']}×: {escape(str(one['last']))}" for part, one in restarts.items()]
     return f"[yellow]trouble[/] {'  '.join(said)}" if said else ""
@@ -369,6 +370,8 @@ def status_text(document: dict[str, Any]) -> str:
         lines.append(f"delivery  {escape(name)}  " + escape("  ".join(f"{k} {v}" for k, v in state.items() if v and k != "findings")))
         lines += [f"          [red]{escape(finding)}[/]" for finding in state["findings"]]
     lines += _config_lines(document["config"]) if document["config"] else []
+    if cluster := document.get("cluster"):
+        lines.append(escape(f"cluster   host {cluster['member']} of {', '.join(cluster['hosts'])}"))
     if document["disk"]:
         lines.append("disk      " + "  ".join(f"{name} {size / 2**20:,.0f} MB" for name, size in document["disk"].items()))
     if trouble := troubles(document, document["set_aside"], document["restarts"]):

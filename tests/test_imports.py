@@ -33,7 +33,9 @@ OURS = {
         *(
             "gateway.journal",
             "gateway.logs",
+            "gateway.member",
             "gateway.profile_check",
+            "gateway.setting_types",
             "gateway.settings",
             "gateway.state_file",
             "gateway.store",
@@ -62,9 +64,9 @@ IMPURE = {
     "threading", "time",
 }  # fmt: skip
 
-CLOCKED = ("flows.journal_source", "flows.watch", "flows.worker", "flows.workers")
-"""The first tells Bytewax, which asks for a time, when to call again; the second looks at the config now and then, the last two wait for each
-other, and for room on the disk. None decides anything."""
+CLOCKED = ("flows.cluster.peers", "flows.cluster.source", "flows.journal_source", "flows.watch", "flows.worker", "flows.workers")
+"""They tell Bytewax, which asks for a time, when to call again, and other hosts how they are; look at the config now and then; wait for each other,
+and for room on the disk. None decides anything."""
 
 PART_OF = {"pydantic-core": "pydantic"}
 """Distributions that one of ours pins to an exact version of itself: one thing under two names."""
@@ -238,7 +240,7 @@ def test_every_library_is_declared(declared, distributions):
         for kind, folders in (("code", PACKAGES), ("tests", ("tests", "benchmarks", "faults")))
         for one in imports(*folders)
         if (top := one.of.split(".")[0]) not in sys.stdlib_module_names
-        and top not in (*PACKAGES, "benchmarks", "faults", "__main__")
+        and top not in (*PACKAGES, "benchmarks", "faults", "house", "__main__")
         and not distributions(top) & allowed[kind]
     ]
     assert wrong == []

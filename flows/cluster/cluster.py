@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -24,7 +25,10 @@ from flows.loaded import Loaded
 from flows.shard import Shard
 from flows.store_sink import StoreSink
 from flows.workers import ALONE
+from gateway.config import CLUSTER_STATE
+from gateway.member import MemberError
 from gateway.settings import Settings
+from gateway.state_file import write_state
 
 log = structlog.get_logger()
 
@@ -41,22 +45,35 @@ class Cluster:
     """
 
     def __init__(self, settings: Settings, data: Path, *, stopping: threading.Event, switching: threading.Event, witness: Witness) -> None:
-        """Find which of the hosts this one is. Raises OSError where none is, or its address is taken."""
+        """Find which of the hosts this one is. Raises MemberError where none is, or where its address cannot be listened at."""
         hosts = settings.flows.cluster
         self.addresses = [str(host) for host in hosts]
         self.member = settings.flows.member_number
         self.slack = _SLACK + settings.journal.linger
         self._witness = witness
+        self._file = data / CLUSTER_STATE
         self._state = KeptState(data / "recovery", self.member, len(hosts))
-        self._peers = Peers(hosts, self.member, stopping=stopping, ending=switching, gone=_end)
+        try:
+            self._peers = Peers(hosts, self.member, stopping=stopping, ending=switching, gone=_end)
+        except OSError as error:
+            raise MemberError(f"flows.cluster: {self.addresses[self.member]}: {error.strerror}") from error
         self._peers.start()
 
     def gather(self, loaded: Loaded, beat: Callable[[], bool]) -> bool:
         """Wait until all hosts are ready to run this together, for as long as `beat` says; tell whether they are. Keep our share of their state."""
-        name = self._peers.gather(_fingerprint(loaded), self._state.name, beat)
+        name = self._peers.gather(_fingerprint(loaded), self._state.name, beat, self._tell)
         if name is not None:
             self._state.take(name)
         return name is not None
+
+    def _tell(self, waits: str) -> None:
+        """Say for whom we wait, and when for nobody any more."""
+        with suppress(OSError):  # a full disk says nothing
+            write_state(self._file, {"member": self.member, "hosts": self.addresses, "waits": waits})
+        if waits:
+            log.warning("the flows wait for other hosts of the cluster", waits=waits)
+        else:
+            log.info("the hosts of the cluster run together", hosts=self.addresses)
 
     def is_ahead(self) -> bool:
         """Tell whether this host's partition has been read so far that the others must catch up first."""

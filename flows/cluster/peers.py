@@ -6,8 +6,10 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from time import monotonic, sleep, time_ns
+from typing import Any
 
 import msgspec
 import structlog
@@ -74,9 +76,10 @@ class Peers:
         self._stopping = stopping
         self._ending = ending
         self._gone = gone
-        family, _, _, _, own = _resolved(addresses[member])
+        family, own = _resolved(addresses[member])
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.bind(own)
+        self._others: dict[int, Any] = {}
         self._socket.settimeout(_EVERY)
         self._word = Word(member, "", "", "", (), 0, 0, leaving=False)
         self._heard: dict[int, tuple[Word, float]] = {}
@@ -88,29 +91,31 @@ class Peers:
         """Speak and listen from now on, in a thread, for as long as the process lives."""
         threading.Thread(target=self._talk, name="peers", daemon=True).start()
 
-    def gather(self, config: str, kept: str, beat: Callable[[], bool]) -> str | None:
+    def gather(self, config: str, kept: str, beat: Callable[[], bool], tell: Callable[[str], None]) -> str | None:
         """Wait until all are there with this config. Give the name of the state that all keep from now on: `kept` where all have that.
 
-        `beat` is called in each turn and tells whether to wait on; None where it says no.
+        `beat` is called in each turn and tells whether to wait on; None where it says no. `tell` is told for what we wait, and "" in the end.
         """
         self.reached = lambda: 0
         self._word = Word(self._member, os.urandom(8).hex(), config, kept, (), 0, 0, leaving=False)
-        said = ""
+        said = None
         while beat():
             waits = self._waits_for()
-            if not waits:
-                words = self._words()
-                runs = tuple(words[member].run for member in range(len(self._addresses)))
-                agreed = {word.kept for word in words.values()} == {kept}
-                self._ended_at = 0.0
-                self._word.goes_with = runs
-                log.info("the hosts of the cluster run together", hosts=[str(one) for one in self._addresses])
-                return kept if agreed and kept else sha256("".join(runs).encode()).hexdigest()[:16]
             if waits != said:
-                log.warning("the flows wait for other hosts of the cluster", waits=waits)
+                tell(waits)
+            if not waits:
+                return self._go(kept)
             said = waits
             sleep(_EVERY)
         return None
+
+    def _go(self, kept: str) -> str:
+        words = self._words()
+        runs = tuple(words[member].run for member in range(len(self._addresses)))
+        self._ended_at = 0.0
+        self._word.goes_with = runs
+        agreed = kept and all(word.kept == kept for word in words.values())
+        return kept if agreed else sha256("".join(runs).encode()).hexdigest()[:16]
 
     @property
     def _ends(self) -> bool:
@@ -166,10 +171,10 @@ class Peers:
         packet = _encode(word)
         for member, address in enumerate(self._addresses):
             if member != self._member:
-                try:
-                    self._socket.sendto(packet, _resolved(address)[4])
-                except OSError:
-                    continue  # it has not heard us then, and says so by its silence
+                with suppress(OSError):  # who does not hear us takes us for silent
+                    if member not in self._others:
+                        _, self._others[member] = _resolved(address)
+                    self._socket.sendto(packet, self._others[member])
 
     def _look(self) -> None:
         """While we run, see whether all others still do."""
@@ -200,5 +205,6 @@ class Peers:
             )
 
 
-def _resolved(address: Listen) -> tuple[int, int, int, str, tuple[str | int, ...]]:
-    return socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]  # type: ignore[return-value]
+def _resolved(address: Listen) -> tuple[socket.AddressFamily, Any]:
+    family, _, _, _, where = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+    return family, where

@@ -6,4 +6,7 @@ from gateway.config.last_good import LastGood
 CONFIG_STATE = "flows.json"
 """Which config runs, and what is wrong with the one in the folder: a file in the data folder, written by the flows process."""
 
-__all__ = ["CONFIG_STATE", "Contents", "Folder", "LastGood", "applied_at_once", "digest"]
+CLUSTER_STATE = "cluster.json"
+"""Of a host of a cluster, which it is, and for whom its flows wait: a file in the data folder, written by the flows process."""
+
+__all__ = ["CLUSTER_STATE", "CONFIG_STATE", "Contents", "Folder", "LastGood", "applied_at_once", "digest"]

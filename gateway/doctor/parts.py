@@ -10,6 +10,7 @@ from gateway.doctor.check import Check
 from gateway.doctor.subject import Subject
 from gateway.heartbeat import FLOWS, GATEWAY
 from gateway.screen import ago
+from gateway.status import cluster_document
 
 NAME = "parts"
 _BEATS = {"gateway": GATEWAY, "flows": FLOWS}
@@ -28,7 +29,7 @@ def check_parts(subject: Subject) -> Iterator[Check]:
     if subject.up is None:
         yield Check.fine(NAME, "nothing runs on this folder")
         return
-    complaints = [*_link(subject), *_restarts(subject, subject.up), *_silent(subject, subject.up)]
+    complaints = [*_link(subject), *_cluster(subject), *_restarts(subject, subject.up), *_silent(subject, subject.up)]
     yield from complaints or [Check.fine(NAME, _said(subject, subject.up))]
 
 
@@ -38,6 +39,12 @@ def _link(subject: Subject) -> Iterator[Check]:
         yield Check.complaint(NAME, said, "see the check `broker`; messages wait at the broker meanwhile, as far as its queue reaches")
     if blocked := subject.gateway.get("blocked"):
         yield Check.complaint(NAME, f"nothing is acknowledged: {blocked}", "see the checks `disk` and `journal`; it goes on by itself")
+
+
+def _cluster(subject: Subject) -> Iterator[Check]:
+    if waits := cluster_document(subject.data).get("waits"):
+        advice = "see whether that host runs, and is reached at its port by TCP and UDP; what comes meanwhile is journalled, and nothing is decided"
+        yield Check.complaint(NAME, f"cluster: the flows wait for {waits}", advice)
 
 
 def _restarts(subject: Subject, up: dict[str, Any]) -> Iterator[Check]:

@@ -18,7 +18,7 @@ _TWICE = "see whether another gateway has this broker.client_id or site, and giv
 
 def status_topic(subject: Subject) -> str:
     """Name the topic of the gateway's retained status."""
-    return status.CHANNEL.topic(site=(subject.up or {}).get("site", subject.settings.site))
+    return status.status_topic((subject.up or {}).get("site", subject.settings.site), subject.settings.member)
 
 
 def check_status(subject: Subject, retained: Mapping[str, bytes]) -> Iterator[Check]:

@@ -12,6 +12,11 @@ from gateway.events.event import Event
 CHANNEL = Channel("status", "sluice/{site}/status", "Whether the gateway is connected: the broker keeps the last word.", retained=True)
 
 
+def status_topic(site: str, member: int = 0) -> str:
+    """Give where a site's gateway tells it; the hosts of a cluster behind the first do so a level below."""
+    return f"{CHANNEL.topic(site=site)}/{member}" if member else CHANNEL.topic(site=site)
+
+
 class Status(Struct, frozen=True, kw_only=True):
     """How the gateway stands."""
 

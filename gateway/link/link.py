@@ -75,6 +75,7 @@ class Link(threading.Thread):
         *,
         site: str,
         client_id: str,
+        member: int = 0,
         subscriptions: Sequence[Subscription],
         urgent: Sequence[str] = (),
         state_file: Path,
@@ -95,7 +96,7 @@ class Link(threading.Thread):
         self._endpoint = endpoint
         self._journal = journal
         self._client_id = client_id
-        self._words = Words(site, client_id)
+        self._words = Words(site, client_id, member)
         self._subscriptions = Subscriptions([*subscriptions, Subscription(self._words.marker_topic)], state_file)
         self._linger = linger / 1e9
         self._on_state = on_state

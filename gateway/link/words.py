@@ -8,16 +8,16 @@ from gateway.events.channel import level
 from gateway.events.event import source
 from gateway.events.marker import CHANNEL as MARKER
 from gateway.events.marker import Marker, MarkerEvent
-from gateway.events.status import CHANNEL as STATUS
-from gateway.events.status import Status, StatusEvent
+from gateway.events.status import Status, StatusEvent, status_topic
 
 
 class Words:
     """Topics and payloads of a site's gateway. `own` begins every topic that Sluice publishes to as this site."""
 
-    def __init__(self, site: str, client_id: str) -> None:
+    def __init__(self, site: str, client_id: str, member: int = 0) -> None:
+        """Speak for a site, and of a cluster's hosts for number `member`."""
         self.own = f"sluice/{level(site)}/"
-        self.status_topic = STATUS.topic(site=site)
+        self.status_topic = status_topic(site, member)
         self.marker_topic = MARKER.topic(site=site, client=client_id)
         self._source = source(site)
         self._markers = 0

@@ -1,0 +1,189 @@
+"""Two hosts, each a network namespace with a `sluice up` of its own, share what one broker has to say."""
+
+import json
+import os
+import shutil
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import paho.mqtt.client as paho
+import pytest
+
+from gateway.broker.embedded import answers
+from gateway.store.reader import StoreReader
+
+GATEWAY = """\
+site: plant
+broker:
+  url: "mqtt://{network}.254:1883"
+  keepalive: 5s
+  subscribe: [{{topic: "plant/#"}}, {{topic: "first/#", hosts: first}}]
+flows: {{cluster: ["{network}.1:7600", "{network}.2:7600"], snapshot: 2s}}
+"""
+FLOW = """\
+name: counting
+select: {metrics: [temperature]}
+group: [device]
+window: {kind: tumbling, length: 1s}
+aggregate: {n: count(temperature)}
+"""
+
+
+def ip(*words):
+    return subprocess.run(["ip", *words], capture_output=True, text=True, check=False)
+
+
+class Network:
+    """A bridge with the broker, and two namespaces that it leads to; each can be cut off."""
+
+    def __init__(self):
+        self.name, self.address = f"sl{os.getpid() % 100_000}", f"10.{77 + os.getpid() % 100}.{os.getpid() % 250}"
+
+    def build(self):
+        """Tell whether it could be made."""
+        made = [
+            ip("link", "add", self.name, "type", "bridge"),
+            ip("addr", "add", f"{self.address}.254/24", "dev", self.name),
+            ip("link", "set", self.name, "up"),
+        ]
+        for number in range(2):
+            inside = ("netns", "exec", self.space(number), "ip")
+            made += [
+                ip("netns", "add", self.space(number)),
+                ip("link", "add", self.link(number), "type", "veth", "peer", "name", "eth0", "netns", self.space(number)),
+                ip("link", "set", self.link(number), "master", self.name, "up"),
+                ip(*inside, "addr", "add", f"{self.address}.{number + 1}/24", "dev", "eth0"),
+                ip(*inside, "link", "set", "eth0", "up"),
+                ip(*inside, "link", "set", "lo", "up"),
+            ]
+        return all(one.returncode == 0 for one in made)
+
+    def space(self, number):
+        return f"{self.name}-{number}"
+
+    def link(self, number):
+        return f"{self.name}v{number}"
+
+    def cut(self, number):
+        assert ip("link", "set", self.link(number), "down").returncode == 0
+
+    def join(self, number):
+        assert ip("link", "set", self.link(number), "up").returncode == 0
+
+    def remove(self):
+        for number in range(2):
+            ip("netns", "del", self.space(number))
+        ip("link", "del", self.name)
+
+
+@pytest.fixture
+def network():
+    if os.getuid() != 0 or not shutil.which("ip"):
+        pytest.skip("hosts are made by root with iproute2 (apt install iproute2)")
+    network = Network()
+    try:
+        if not network.build():
+            pytest.skip("this machine lets nobody make network namespaces")
+        yield network
+    finally:
+        network.remove()
+
+
+@pytest.fixture
+def broker(network, mosquitto_with, until):
+    with mosquitto_with(f"listener 1883 {network.address}.254"):
+        until(lambda: answers(f"{network.address}.254", 1883))
+        yield f"{network.address}.254"
+
+
+class Devices:
+    """Publish temperatures of ten devices at QoS 1."""
+
+    def __init__(self, broker):
+        self.said = 0
+        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, "devices", protocol=paho.MQTTv5)
+        self._client.connect(broker)
+        self._client.loop_start()
+
+    def say(self, count, root="plant"):
+        for _ in range(count):
+            told = self._client.publish(f"{root}/t{self.said % 10}", json.dumps({"temperature": 20.0 + self.said % 7}), qos=1)
+            self.said += 1
+        told.wait_for_publish(10)
+
+    def close(self):
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+@pytest.fixture
+def devices(broker):
+    devices = Devices(broker)
+    yield devices
+    devices.close()
+
+
+@pytest.fixture
+def hosts(network, tmp_path, sluice):
+    found = []
+    for number in range(2):
+        folder = tmp_path / f"host-{number}"
+        (folder / "config" / "flows").mkdir(parents=True)
+        (folder / "config" / "gateway.yaml").write_text(GATEWAY.format(network=network.address))
+        (folder / "config" / "flows" / "counting.yaml").write_text(FLOW)
+        command = folder / "sluice"
+        command.write_text(f'#!/bin/sh\nexec ip netns exec {network.space(number)} {sluice.command} "$@"\n')
+        command.chmod(0o755)
+        host = type(sluice)(folder / "config", folder / "data", sluice._until)
+        host.command = str(command)
+        found.append(host)
+    return found
+
+
+def counted(host):
+    """How many readings the windows of a host hold, by what was said last of each."""
+    with StoreReader(host.data / "store.db") as reader:
+        newest = {}
+        for window in reader.windows("counting", newest=100_000):
+            key = (window.group, window.start)
+            newest[key] = max(newest.get(key, (0, 0)), (window.revision, window.count))
+    return sum(count for _, count in newest.values())
+
+
+def test_a_host_that_is_cut_off_loses_nothing(hosts, network, devices, until):
+    """Each has its share of the messages; while one cannot be reached nothing is decided, and then all is."""
+
+    def of_each(*keys):
+        states = [host.status_or_none() for host in hosts]
+        for key in keys:
+            states = [state.get(key, {}) for state in states]
+        return states
+
+    with ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host.up(ready=False))
+        until(lambda: of_each("link") == ["connected"] * 2 and of_each("cluster", "waits") == ["", ""])
+        devices.say(500)
+        until(lambda: sum(one or 0 for one in of_each("ledger", "received")) == devices.said and counted(hosts[0]) == devices.said)
+        assert min(of_each("ledger", "received")) > 100
+        assert of_each("windows", "emitted")[1] == 0
+
+        network.cut(1)
+        devices.say(500)
+        until(lambda: all(of_each("cluster", "waits")))
+        assert of_each("cluster", "waits")[0] == f"{network.address}.2:7600 to be there"
+        devices.say(500)
+        until(lambda: hosts[0].status_or_none()["ledger"]["pending"] > 0)
+        assert any("the flows wait for" in said for said in hosts[0].json("doctor", code=1)["complaints"])
+
+        network.join(1)
+        until(lambda: of_each("cluster", "waits") == ["", ""])
+        devices.say(100, root="first")
+        until(lambda: sum(one or 0 for one in of_each("ledger", "received")) == devices.said, 60)
+        until(lambda: counted(hosts[0]) == devices.said and not any(of_each("ledger", "pending")), 60)
+    for host in hosts:
+        assert host.json("status", code=1)["ledger"]["balanced"]
+    with StoreReader(hosts[1].data / "store.db") as reader:
+        assert not [one for one in reader.counters() if one.device.startswith("first")]
+    assert not list(Path(hosts[0].data).glob("set-aside/*"))
