@@ -29,6 +29,8 @@ def lines(found: dict[str, Any]) -> Iterator[str]:
         )
     for one in found.get("workers", ()):
         yield f"{one['workers']} of flows.workers: {one['rate']:>9,.0f} messages/s from the journal, {one['times']:.2f} × one"
+    for one in found.get("hosts", ()):
+        yield f"{one['hosts']} of flows.cluster on this machine: {one['rate']:>9,.0f} messages/s from their journals, {one['cpu']:.0f} µs a message"
     if "restart" in found:
         one = found["restart"]
         yield f"flows killed with {one['windows']:,} windows open: live again after {one['seconds']:.1f} s, {one['memory'] / 2**20:.0f} MB"

@@ -14,12 +14,13 @@ _RATES = (100, 1_000, 10_000)
 _TRICKLES = (1, 10, 1_000)
 _DEVICES = (100, 1_000, 10_000, 100_000)
 _FLOWS = (1, 10, 100)
-_WORKERS, _TURNS = (1, 2), 3
+_WORKERS, _HOSTS, _TURNS = (1, 2), (1, 2), 3
 
 
 def bench(
     sections: Annotated[
-        list[str] | None, typer.Argument(metavar="[throughput|latency|devices|flows|workers|flash|restart|backtest]...", help="Only these.")
+        list[str] | None,
+        typer.Argument(metavar="[throughput|latency|devices|flows|workers|hosts|flash|restart|backtest]...", help="Only these."),
     ] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=5, help="For how long each figure is measured.")] = 30.0,
     as_json: JsonOption = False,
@@ -98,6 +99,13 @@ def _workers(folder: Path, _seconds: float) -> list[dict[str, Any]]:
     return [{**one.document(), "times": round(one.rate / middle[0].rate, 2)} for one in middle]
 
 
+def _hosts(folder: Path, _seconds: float) -> list[dict[str, Any]]:
+    from gateway.bench.workers import shared
+
+    found = [shared(folder / f"hosts-{hosts}-{turn}", hosts=hosts) for turn in range(_TURNS) for hosts in _HOSTS]
+    return [sorted((one for one in found if one.hosts == hosts), key=lambda one: one.cpu)[_TURNS // 2].document() for hosts in _HOSTS]
+
+
 def _flash(folder: Path, seconds: float) -> list[dict[str, Any]]:
     from gateway.bench.flash import flash
 
@@ -122,6 +130,7 @@ _SECTIONS: dict[str, Callable[[Path, float], Any]] = {
     "devices": _devices,
     "flows": _flows,
     "workers": _workers,
+    "hosts": _hosts,
     "flash": _flash,
     "restart": _restart,
     "backtest": _backtest,
