@@ -11,6 +11,12 @@ from flows.cel_text import tokens
 from flows.flow import Flow
 from flows.templates import Template
 from gateway.findings import Finding, Problem, hint, open_document, placed
+from gateway.settings import Settings
+
+_UNCONFIRMED = (
+    "the first host of the cluster sends it, and what the device reports may go to another and confirm nothing;"
+    " have a subscription with `hosts: first` for what actuators publish"
+)
 
 Series = tuple[str, str]
 """A device and one of its metrics."""
@@ -27,6 +33,18 @@ def warnings(config: Path, flows: Sequence[Flow], profiles: Sequence[Profile], *
     found: list[Finding] = []
     for flow in flows:
         found += placed(open_document(config / flow.file, root=config), _of_flow(flow, names))
+    return sorted(found)
+
+
+def cluster_warnings(config: Path, flows: Sequence[Flow], settings: Settings) -> list[Finding]:
+    """Give each command that nothing may confirm, since the hosts of a cluster share all that devices report."""
+    if not settings.flows.cluster or any(one.hosts == "first" for one in settings.broker.subscribe):
+        return []
+    found: list[Finding] = []
+    for flow in flows:
+        commands = [number for number, action in enumerate(flow.spec.do) if action.command is not None]
+        problems = [Problem(("do", number, "command"), _UNCONFIRMED, show=False) for number in commands]
+        found += placed(open_document(config / flow.file, root=config), problems)
     return sorted(found)
 
 

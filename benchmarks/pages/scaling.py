@@ -14,6 +14,7 @@ RESULTS = Path(__file__).parents[1] / "results.json"
 PAGE = Path(__file__).parents[2] / "docs" / "scaling.md"
 BEGIN, END = "<!-- made by `make docs`: begin -->", "<!-- end -->"
 _DAY = 86_400
+_HOSTS = (1, 2, 3, 4, 8)
 _MEGABYTE = 2**20
 
 
@@ -44,6 +45,7 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
     yield from ("", "### What more workers bring", "", "| `flows.workers` | messages/s, from a journal | times one |", "|---|---|---|")
     for one in found["workers"]:
         yield f"| {one['workers']} | {one['rate']:,} | {one['times']:.2f} |"
+    yield from _hosts(found)
     yield from ("", "### What that comes to", "")
     yield "| messages/s | share of a core: gateway, flows | written a day: gateway (journal), flows (store, snapshots) |"
     yield "|---|---|---|"
@@ -54,6 +56,18 @@ def tables(found: dict[str, Any]) -> Iterator[str]:
         f"Flows that are killed with {restart['windows']:,} windows open are live again after {restart['seconds']:.1f} s. A backtest reads"
         f" {backtest['rate']:,} readings a second."
     )
+
+
+def _hosts(found: dict[str, Any]) -> Iterator[str]:
+    """Give what several hosts cost, and what that comes to where each is a machine of its own: what crosses grows with the part that is elsewhere."""
+    one, two = (run["cpu"] for run in found["hosts"])
+    yield from ("", "### What more hosts bring", "")
+    yield "| hosts of `flows.cluster` | flows, µs a message, of all together | times one host, each a machine like this |"
+    yield "|---|---|---|"
+    for count in _HOSTS:
+        cost = one + 2 * (two - one) * (count - 1) / count
+        measured = "" if count <= len(found["hosts"]) else " (worked out)"
+        yield f"| {count} | {cost:.0f}{measured} | {count * one / cost:.1f} |"
 
 
 def _sizes(found: dict[str, Any]) -> Iterator[str]:

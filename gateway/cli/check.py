@@ -84,9 +84,10 @@ def check(config: ConfigOption = CONFIG, data: DataOption = DATA, as_json: JsonO
 
 
 def _warnings(config: Path, data: Path) -> list[Finding]:
-    """Hold the names in the flows against what the store has heard; nothing where there is no store yet, or none that can be read."""
+    """Hold the names in the flows against what the store has heard, where there is one that can be read, and commands against the cluster."""
     from flows.spec import load_flows
-    from flows.warnings import warnings
+    from flows.warnings import cluster_warnings, warnings
+    from gateway.settings import load
     from gateway.store.errors import StoreError
     from gateway.store.reader import StoreReader
 
@@ -94,8 +95,9 @@ def _warnings(config: Path, data: Path) -> list[Finding]:
         with StoreReader(data / "store.db") as reader:
             heard = [(one.device, one.metric) for one in reader.series()]
     except StoreError:
-        return []
-    return warnings(config, load_flows(config), read_profiles(config), heard=heard)
+        heard = []
+    flows = load_flows(config)
+    return sorted([*warnings(config, flows, read_profiles(config), heard=heard), *cluster_warnings(config, flows, load(config))])
 
 
 def _failed_trials(config: Path) -> Iterator[FailedTrial]:

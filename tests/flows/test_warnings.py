@@ -8,7 +8,8 @@ import pytest
 
 from devices.profile import Profile
 from flows.spec import load_flows
-from flows.warnings import warnings
+from flows.warnings import cluster_warnings, warnings
+from gateway.settings import load
 
 CLIMATE = """
     name: climate
@@ -78,3 +79,19 @@ def test_what_another_flow_republishes_is_no_slip(told):
 def test_nothing_is_told_before_anything_was_heard(told):
     """An empty store knows no names, so that none can be unknown."""
     assert told(CLIMATE, heard=[]) == []
+
+
+@pytest.mark.parametrize(
+    ("subscribe", "lines"), [("[{topic: 'a/#'}]", [12, 13, 14]), ("[{topic: 'a/#'}, {topic: 'b/#', hosts: first}]", [])]
+)
+def test_commands_that_nothing_may_confirm_are_told(subscribe, lines, tmp_path):
+    """In a cluster the reports of an actuator may come to any host, unless a subscription has them go to the first."""
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "climate.yaml").write_text(textwrap.dedent(CLIMATE).lstrip())
+    (tmp_path / "gateway.yaml").write_text(f"""\
+broker: {{url: "mqtt://broker", subscribe: {subscribe}}}
+flows: {{cluster: ["10.0.0.1:7600", "10.0.0.2:7600"]}}
+""")
+    found = cluster_warnings(tmp_path, load_flows(tmp_path, environ={}), load(tmp_path, environ={}))
+    assert [one.line for one in found] == lines
+    assert all("hosts: first" in one.message for one in found)
