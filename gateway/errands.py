@@ -105,7 +105,8 @@ class Errands:
             )
             dispatcher = Dispatcher(book, reported, catalogue, self._journal, safe=safe, renewed=profiles.renewed, flows=self._flows)
             async with asyncio.TaskGroup() as group:
-                group.create_task(safe.run())
+                if self._settings.member == 0:  # the host that commands: when another goes away, nothing is unsafe
+                    group.create_task(safe.run())
                 # Ends first, when all is ended: nothing is commanded behind a safe state.
                 connect = partial(self._endpoint.client, f"{client_id}-commands")
                 await dispatch(dispatcher, connect, self._wake_up("commands"), Backoff())

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 
 import structlog
@@ -89,9 +90,9 @@ class Cluster:
 
 
 def _fingerprint(loaded: Loaded) -> str:
-    """Give what two hosts have in common that run the same flows with the same profiles."""
+    """Give what hosts have in common that run the same flows with the same profiles, on one version of Sluice."""
     said = [one.model_dump_json() for one in (*(flow.spec for flow in loaded.flows), *loaded.profiles)]
-    return sha256("\n".join(said).encode()).hexdigest()[:16]
+    return sha256("\n".join([version("sluice-gateway"), *said]).encode()).hexdigest()[:16]
 
 
 def _end(why: str) -> None:

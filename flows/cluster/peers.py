@@ -143,7 +143,7 @@ class Peers:
             if word is None or monotonic() - at > _FRESH or word.leaving or not word.run:
                 waits.append(f"{address} to be there")
             elif word.config != self._word.config:
-                waits.append(f"{address} to have the same flows and profiles")
+                waits.append(f"{address} to have the same flows, profiles and Sluice")
             elif word.goes_with and word.goes_with[self._member] != self._word.run:
                 waits.append(f"{address} to end its last run")
         return "; ".join(waits)
@@ -156,13 +156,16 @@ class Peers:
                 self._say()
                 self._look()
             try:
-                packet = self._socket.recv(_LONGEST)
-                word = _decode(packet)
+                packet, (host, *_) = self._socket.recvfrom(_LONGEST)
+                self._hear(_decode(packet), host)
             except (OSError, msgspec.MsgspecError):
                 continue
-            if 0 <= word.member < len(self._addresses) and word.member != self._member and len(word.goes_with) in {0, len(self._addresses)}:
-                self._heard[word.member] = word, monotonic()
-                self._compare_clocks(word)
+
+    def _hear(self, word: Word, host: str) -> None:
+        if self._others.get(word.member, ("",))[0] != host or len(word.goes_with) not in {0, len(self._addresses)}:
+            return
+        self._heard[word.member] = word, monotonic()
+        self._compare_clocks(word)
 
     def _say(self) -> None:
         word = self._word
@@ -181,15 +184,17 @@ class Peers:
         runs = self._word.goes_with
         if not runs:
             return
+        heard = list(self._heard.items())
+        for member, (_, at) in heard:
+            if monotonic() - at > _SILENT:
+                self._gone(f"{self._addresses[member]} is silent")
         if self._ends:
             self._ended_at = self._ended_at or monotonic()
             if monotonic() - self._ended_at > _ENDS:
                 self._gone("not all hosts have ended the run")
             return
-        for member, (word, at) in list(self._heard.items()):
-            if monotonic() - at > _SILENT:
-                self._gone(f"{self._addresses[member]} is silent")
-            elif word.run != runs[member]:
+        for member, (word, _) in heard:
+            if word.run != runs[member]:
                 self._gone(f"{self._addresses[member]} has begun anew")
             elif word.leaving:
                 self._ending.set()

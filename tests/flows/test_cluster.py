@@ -183,7 +183,7 @@ def test_hosts_that_are_stopped_go_on_where_they_were(expected, journals, hosts,
     assert hosts.outcome() == expected
 
 
-@pytest.mark.parametrize("victim", range(COUNT))
+@pytest.mark.parametrize("victim", [0, 2])
 def test_a_host_that_dies_ends_all_and_nothing_is_lost(victim, expected, journals, hosts, until):
     hosts.write(journals, T0 + 50 * S)
     hosts.start(snapshot=0.05)
