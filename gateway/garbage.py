@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
+from traceback import clear_frames
+
+from gateway.disk import causes
 
 _EVERY, _ALL_EVERY = 5.0, 3600.0
 """Seconds between two times that what has survived is passed over from then on, and between two searches through all."""
@@ -22,6 +25,17 @@ def not_searched() -> Iterator[None]:
         gc.freeze()
         if was:
             gc.enable()
+
+
+def let_go(error: BaseException) -> None:
+    """Take from an error, and from those behind it, the calls through which they came; call it before a wait for better times.
+
+    A call's variables are what was under way, such as thousands of rows, and often the error itself. That is a cycle, which stays for an hour
+    where the search has passed over it meanwhile: with a server that is away, one for each try.
+    """
+    for one in [*causes(error)]:
+        clear_frames(one.__traceback__)
+        one.__traceback__ = None
 
 
 class Garbage:

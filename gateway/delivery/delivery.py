@@ -18,6 +18,7 @@ from gateway.delivery.destination import Destination, NotNowError, Refused, Row,
 from gateway.delivery.state import DeliveryState, read_state
 from gateway.delivery.thread import Worker
 from gateway.disk import is_full
+from gateway.garbage import let_go
 from gateway.store.effects import Derived, Failed
 from gateway.store.errors import StoreAbsentError, StoreError
 from gateway.store.reader import StoreReader
@@ -113,6 +114,7 @@ class Delivery:
             try:
                 more = await self._step(stream) or more
             except NotNowError as failure:
+                let_go(failure)
                 await self._wait_out(failure)
                 return True
         return more
@@ -175,6 +177,7 @@ class Delivery:
                 if not waited:
                     log.warning("delivery waits for the disk", destination=self.name, error=str(error))
                 waited = True
+                let_go(error)
                 await asyncio.sleep(DISK)
             else:
                 if waited:

@@ -36,14 +36,19 @@ class Worker:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            call, loop, future = job
-            result, failure = None, None
-            try:
-                result = call()
-            except BaseException as error:  # noqa: BLE001  # handed to who awaits it
-                failure = error
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_settle, future, result, failure)
+            _do(job)
+            del job  # with the rows in it, which may be thousands: the next one may be long in coming
+
+
+def _do(job: _Job) -> None:
+    call, loop, future = job
+    result, failure = None, None
+    try:
+        result = call()
+    except BaseException as error:  # noqa: BLE001  # handed to who awaits it
+        failure = error
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(_settle, future, result, failure)
 
 
 def _settle(future: asyncio.Future[Any], result: object, failure: BaseException | None) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sqlite3
 import subprocess
 import sys
+import tracemalloc
+import weakref
 
 import pytest
 
@@ -14,6 +17,7 @@ from gateway.delivery import delivery as delivery_module
 from gateway.delivery.backoff import Backoff
 from gateway.delivery.cursor import Cursor
 from gateway.delivery.state import read_state
+from gateway.delivery.thread import Worker
 from gateway.store.reader import StoreReader
 
 PATIENT = Backoff(first=0.01, cap=0.1, slow=10_000.0)
@@ -98,6 +102,62 @@ def test_a_slow_server_gets_fewer_rows_at_a_time(influx, store, make, to_influx,
     assert sizes[0] == 50
     assert max(sizes) <= 400
     assert sum(sizes) == 1_000
+
+
+class Weighed:
+    """A backoff of no time at all, which notes how many bytes Python holds after each failure."""
+
+    def __init__(self):
+        self.held = []
+
+    def delay(self, _failures, _failure):
+        self.held.append(tracemalloc.get_traced_memory()[0])
+        return 0.0
+
+
+@pytest.fixture
+def weighed():
+    """Weigh what Python holds while it does not search for cycles: in a gateway it passes over those that are older than some seconds."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    yield Weighed()
+    tracemalloc.stop()
+    gc.enable()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_an_outage_costs_no_memory_however_often_it_is_tried(influx, store, make, to_influx, running, so, weighed, there):
+    """Each try that fails lets go of its rows, of which a thousand hold half a megabyte and more, and so does what it failed of."""
+    store.write([make.reading(number) for number in range(1, 5_001)])
+    influx.faults = [(503, {})] * 1_000
+    if not there:
+        influx.stop()
+
+    async def fail():
+        async with running(to_influx(batch=1_000), backoff=weighed):
+            await so(lambda: len(weighed.held) >= 24)
+
+    asyncio.run(fail())
+    assert weighed.held[23] - weighed.held[3] < 3_000_000
+
+
+def test_a_thread_that_waits_holds_nothing_of_what_it_did(so):
+    """What was called, with all that it was called for, is gone before the next call comes."""
+
+    class Rows(list):
+        pass
+
+    async def call():
+        worker = Worker("test")
+        rows = Rows()
+        seen = weakref.ref(rows)
+        await worker.run(lambda rows=rows: len(rows))
+        del rows
+        await so(lambda: seen() is None)
+        worker.close()
+
+    asyncio.run(call())
 
 
 class SmallDisk(Cursor):
