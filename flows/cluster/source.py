@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from time import monotonic
 from typing import Any
 
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import FixedPartitionedSource
 
 from flows.cluster.peers import Peers
 from flows.exchange.parcel import Parcel
-from flows.exchange.parts import PartPacker, pack_part
-from flows.exchange.slices import SlicePacker
+from flows.exchange.parts import pack_part
+from flows.exchange.source import SendingPartition
 from flows.exchange.witness import Witness
 from flows.journal_source import JournalPartition, JournalSource
 from flows.normaliser import shard_key
@@ -33,7 +32,7 @@ def store_key(member: int) -> str:
     return f"store-{member:02d}"
 
 
-class MemberPartition(StatefulSourcePartition[Sent, bytes]):
+class MemberPartition(SendingPartition):
     """Deals out what is made of this host's partition of the journal.
 
     Readings, dead letters and counters go to the store of this host; what it selects, to the shards, wherever they are, with the time by which
@@ -42,22 +41,20 @@ class MemberPartition(StatefulSourcePartition[Sent, bytes]):
     """
 
     def __init__(self, behind: JournalPartition, member: int, witness: Witness) -> None:
-        self._behind = behind
+        super().__init__(behind, witness)
+        self._journal = behind
         self._member = member
-        self._witness = witness
-        self._parts = PartPacker()
-        self._slices = [SlicePacker() for _ in range(SHARDS)]
         self._time = 0
         self._marked, self._marked_at = 0, 0.0
 
     def next_batch(self) -> list[Sent]:
         with self._witness:
             sent: list[Sent] = []
-            for key, one in self._behind.next_batch():
+            for key, one in self._journal.next_batch():
                 if isinstance(one, Slice):
                     # What a stop gives has the time of the stop, and rows that are still to be read are older.
-                    self._time = max(self._time, min(one.at, self._behind.reached))
-                    sent.append((key, (self._member, self._time, Parcel(one, self._slices[one.shard].pack))))
+                    self._time = max(self._time, min(one.at, self._journal.reached))
+                    sent.append((key, (self._member, self._time, self._parcel(one))))
                 else:
                     sent += self._dealt(one)
             return [*sent, *self._marks()]
@@ -72,26 +69,16 @@ class MemberPartition(StatefulSourcePartition[Sent, bytes]):
                     first.append(Counted(f"select-{self._member}", *(one.scope, one.device, one.term, one.value)))
                 elif type(one) is DeviceLearned:
                     first.append(one)
-        yield store_key(self._member), Parcel(RowPart(part.offset, own), self._parts.pack)
+        yield store_key(self._member), self._parcel(RowPart(part.offset, own))
         if first:
             yield store_key(FIRST), Parcel(RowPart(part.offset, first), pack_part)
 
     def _marks(self) -> Iterator[Sent]:
-        reached = self._behind.reached
+        reached = self._journal.reached
         if reached > self._marked and monotonic() - self._marked_at >= _MARK_EVERY:
             self._marked, self._marked_at, self._time = reached, monotonic(), max(self._time, reached)
             for number in range(SHARDS):
                 yield shard_key(number), (self._member, reached, None)
-
-    def next_awake(self) -> datetime | None:
-        return self._behind.next_awake()
-
-    def snapshot(self) -> bytes:
-        with self._witness:
-            return self._behind.snapshot()
-
-    def close(self) -> None:
-        self._behind.close()
 
 
 class MemberSource(FixedPartitionedSource[Sent, bytes]):
