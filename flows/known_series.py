@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -35,13 +36,10 @@ class KnownSeries:
         self.limit = limit
         self._last: dict[str, int] = state.get("last", {})
         self._swept: int = state.get("swept", -_SWEEP)
-        self._of: dict[str, int] = {}
-        for name in self._last:
-            self._count(name)
+        self._of = Counter(name.partition("\x1f")[0] for name in self._last)
 
     def _count(self, name: str) -> None:
-        device = name.partition("\x1f")[0]
-        self._of[device] = self._of.get(device, 0) + 1
+        self._of[name.partition("\x1f")[0]] += 1
 
     @property
     def full(self) -> bool:

@@ -33,9 +33,9 @@ class _Said:
 
     __slots__ = ("cut", "fresh", "number", "times", "told", "values")
 
-    def __init__(self) -> None:
-        self.times, self.values = array("q"), array("I")
-        self.fresh, self.number = 0, -1
+    def __init__(self, times: array[int], values: array[int], number: int = -1) -> None:
+        self.times, self.values = times, values
+        self.fresh, self.number = 0, number
         self.cut = self.told = False
 
 
@@ -105,7 +105,7 @@ class Repeats:
         return "new"
 
     def _begin(self, name: str) -> _Said:
-        said = self._seen[name] = _Said()
+        said = self._seen[name] = _Said(array("q"), array("I"))
         self._resize()
         return said
 
@@ -200,22 +200,26 @@ class Repeats:
     def _load(self, blocks: Iterable[Block]) -> None:
         """Take what the log has, block by block."""
         names: list[str] = []
+        by_number: list[_Said] = []
         for block in blocks:
             for number in block.forgotten:
                 self._seen.pop(names[number], None)
-            for name in block.names:
-                said = self._seen[name] = _Said()
-                said.number = len(names)
-                names.append(name)
+            names += block.names
             self._room = block.room
             times, values, start = _array("q", block.times), _array("I", block.values), 0
             for number, count in zip(_array("I", block.numbers), _array("I", block.counts), strict=True):
-                said = self._seen[names[number]]
-                _merge(said, times[start : start + count], values[start : start + count])
+                end = start + count
+                if number == len(by_number):  # of which this is the first
+                    said = _Said(times[start:end], values[start:end], number)
+                    by_number.append(said)
+                    self._seen[names[number]] = said
+                else:
+                    said = by_number[number]
+                    _merge(said, times[start:end], values[start:end])
                 _trim(said, block.room)
-                start += count
+                start = end
             for number in block.cut:
-                self._seen[names[number]].cut = self._seen[names[number]].told = True
+                by_number[number].cut = by_number[number].told = True
         self._numbered = len(names)
         for said in self._seen.values():
             _trim(said, self._room)
@@ -223,9 +227,8 @@ class Repeats:
     def _take(self, state: Mapping[str, tuple[bytes, bytes]]) -> None:
         """Take what a snapshot holds as a whole."""
         for name, (times, values) in state.items():
-            said = self._seen[name] = _Said()
             ordered = sorted(zip(_array("q", times), _array("I", values), strict=True))  # those of one time were in any order
-            said.times, said.values = array("q", [ts for ts, _ in ordered]), array("I", [value for _, value in ordered])
+            said = self._seen[name] = _Said(array("q", [ts for ts, _ in ordered]), array("I", [value for _, value in ordered]))
             said.fresh, said.cut = len(ordered), len(ordered) >= _room(len(state))
         self._room = _room(len(self._seen))
 
