@@ -99,6 +99,7 @@ class Readings:
             return
         packed: Stored = pack(reading.value)
         series.last_id = reading_id
+        self._latest = max(self._latest, reading_id)
         if not kept.belated:
             series.heard_id = reading_id
         series.count += 1

@@ -49,7 +49,7 @@ class Totals:
         return self._values.get(term, 0)
 
     def __setitem__(self, term: str, value: int) -> None:
-        if self._values.get(term, 0) != value:
+        if self._values.get(term) != value:  # a mark at 0 says something else than none
             self._values[term] = value
             self._changed.add(term)
 

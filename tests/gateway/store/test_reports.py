@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from devices.catalogue import Catalogue
 from devices.form import Report
 from devices.reading import Message
-from gateway.store import batches, reports
+from gateway.store import batches, reports, tail
 from gateway.store.effects import ReadingKept, ReportKept, spelled_out
 from gateway.store.reader import StoreReader
 from gateway.store.store import Store
@@ -35,7 +35,7 @@ def effects_of(said):
     catalogue, effects = Catalogue(), []
     for row, (device, second, value, back, how) in enumerate(said, start=1):
         received = T0 + row * S
-        body = {"ts": (received - back * S) // 1_000_000, "temperature": 20 + row, "state": value, second: 40.5}
+        body = {"ts": (received - back * S) // 1_000_000, "temperature": 20 + row, "level": value, second: 40.5}
         outcome = catalogue.read(Message(f"home/{device}", msgspec.json.encode(body), received))
         if isinstance(outcome, Report) and how == "said":
             effects.append([ReportKept(row << 20, outcome)])
@@ -81,7 +81,7 @@ def test_reports_come_to_what_their_readings_do(tmp_path_factory, monkeypatch, d
     store.commit()
     assert dump(torn) == dump(whole)
     reported_by = [StoreReader(path) for path in (torn, whole)]
-    for metric in ("temperature", "humidity", "state"):
+    for metric in ("temperature", "humidity", "level"):
         first, second = (reader.reported("a", metric, "") for reader in reported_by)
         assert first == second
         assert reported_by[0].taken_by_device() == reported_by[1].taken_by_device()
@@ -89,6 +89,46 @@ def test_reports_come_to_what_their_readings_do(tmp_path_factory, monkeypatch, d
         reader.close()
     store.close()
     assert dump(torn) == dump(whole)
+
+
+@pytest.mark.parametrize("ahead", ["reports", "a pruning"])
+def test_single_readings_are_settled_with_what_they_are_written_with(tmp_path, ahead):
+    """Who asks for the state of series looks at none that are in their table, however many have come since the last report, or the last pruning."""
+    rows = effects_of([("a", "humidity", 20.5, 0, how) for how in ["said"] * 5 + ["belated"] * 20])
+    assert {type(effect) for row in rows[1:5] for effect in row} == {ReportKept}
+    path = tmp_path / "store.db"
+    with Store(path, linger=3600.0) as store, closing(sqlite3.connect(path)) as connection:
+        for row in rows[:5]:
+            store.write(row if ahead == "reports" else spelled_out(row))
+        store.sync()
+        if ahead == "a pruning":
+            store.prune(T0 - 3600 * S)
+        for row in rows[5:]:
+            store.write(row)
+        store.commit()
+        assert batches.newest(connection) >> 20 == len(rows)
+        assert not [*batches.bodies_after(connection, tail.mark(connection))]
+
+
+def test_reports_ahead_of_the_first_settling_outlive_a_kill(tmp_path, dump):
+    """A new store whose writer dies within its first round knows all that came, and takes it once when it comes again."""
+    rows = effects_of([("a", "humidity", 20.5, 0, "said")] * 5)
+    path = tmp_path / "store.db"
+    store = Store(path, linger=3600.0)
+    for row in rows:
+        store.write(row)
+    store.commit()
+    with StoreReader(path) as reader:
+        assert reader.taken_by_device() == {"a": 15}
+        assert [one.value for one in reader.series("a") if one.metric == "temperature"] == [25]
+    store.abandon()
+    with Store(path, linger=3600.0) as store:
+        for row in rows:
+            store.write(row)
+    with Store(tmp_path / "whole.db") as whole:
+        for row in rows:
+            whole.write(row)
+    assert dump(path) == dump(tmp_path / "whole.db")
 
 
 def test_a_bit_that_flips_in_a_batch_is_found(tmp_path, kept):
