@@ -85,8 +85,12 @@ def _names(flows: Iterable[Flow]) -> tuple[str, ...]:
 
 
 def _same(was: Flow, now: Flow) -> bool:
-    before, after = (flow.spec.model_dump(exclude=_NO_EFFECT) for flow in (was, now))
-    return bool(before == after)
+    return effect_of(was) == effect_of(now)
+
+
+def effect_of(flow: Flow) -> dict[str, Any]:
+    """Give what a flow's file says of what the flow does."""
+    return flow.spec.model_dump(exclude=_NO_EFFECT)
 
 
 def _parts(was: Flow, now: Flow) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from bytewax.testing import cluster_main, run_main
 from flows.attempts import Attempts
 from flows.beginning import Beginning, from_snapshot
 from flows.cluster import kept_state
-from flows.cluster.cluster import Cluster
+from flows.cluster.cluster import Cluster, patient
 from flows.exchange.elsewhere import SinkElsewhere
 from flows.exchange.shard_logic import OpeningLogic
 from flows.exchange.sink import OpeningSink
@@ -33,12 +33,12 @@ from flows.repeats_log import RepeatsLog
 from flows.shard import Shard
 from flows.store_sink import ROOM_EVERY, StoreSink, Upkeep, open_store
 from flows.watch import Watch
-from flows.workers import ALONE, FULL, WorkerError, Workers, misses_another
+from flows.workers import FULL, WorkerError, Workers, misses_another
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import RECOVERY, DamageError, is_damage, mark, named
 from gateway.disk import causes, is_full, sync
-from gateway.exit_status import CONFIG_ERROR, DAMAGED
+from gateway.exit_status import ALONE, CONFIG_ERROR, DAMAGED
 from gateway.findings import ConfigError
 from gateway.heartbeat import Heartbeat
 from gateway.journal.bell import Bell
@@ -90,8 +90,10 @@ class Flows:
             try:
                 self._workers.load()
                 loaded = self._watch.take()
-                if self._cluster is None or self._cluster.gather(loaded, self._beat):
+                if self._cluster is None:
                     self._run(loaded)
+                elif self._gathered(self._cluster, loaded):
+                    self._run(patient(loaded))
             except BaseException as failure:
                 error = self._workers.cause(failure)
                 full = error.status == FULL if isinstance(error, WorkerError) else is_full(error)
@@ -109,6 +111,12 @@ class Flows:
                 break
         self._workers.end()
         log.info("flows stopped")
+
+    def _gathered(self, cluster: Cluster, loaded: Loaded) -> bool:
+        """Wait for the other hosts; tell whether they are there. Meanwhile there is a store, for the gateway to work on."""
+        if not (self._data / "store.db").exists():
+            open_store(self._data, self._settings, self._heartbeat.beat).close()
+        return cluster.gather(loaded, self._beat)
 
     def misses_host(self, error: BaseException) -> bool:
         """Tell whether a failure is that another host of the cluster is gone."""

@@ -27,12 +27,12 @@ from flows.newer_state import newer_state
 from flows.pace import Pace
 from flows.shard import Shard
 from flows.store_sink import ROOM_EVERY, StoreSink, Upkeep, open_store
-from flows.workers import ALONE, ENDED, FULL, LOADED, RUN, misses_another, wait_for
+from flows.workers import ENDED, FULL, LOADED, RUN, misses_another, wait_for
 from gateway import logs
 from gateway.config import LastGood
 from gateway.damage import is_damage, mark, named
 from gateway.disk import is_full
-from gateway.exit_status import CONFIG_ERROR, DAMAGED
+from gateway.exit_status import ALONE, CONFIG_ERROR, DAMAGED
 from gateway.garbage import Garbage
 from gateway.heartbeat import FLOWS, Heartbeat
 from gateway.journal.bell import Bell

@@ -13,10 +13,10 @@ from time import monotonic, sleep
 
 from flows.exchange.witness import Witness
 from flows.pace import Pace
-from gateway.exit_status import CONFIG_ERROR, DAMAGED
+from gateway.exit_status import ALONE, CONFIG_ERROR, DAMAGED
 
-FULL, ALONE = 4, 5
-"""What the exit status of a worker tells: the disk takes nothing more; another worker is gone."""
+FULL = 4
+"""What the exit status of a worker tells: the disk takes nothing more."""
 LOAD, LOADED, RUN, ENDED = "load", "loaded", "run", "ended"
 """Lines that they say to each other: read the config; done; run, at the addresses that follow; done."""
 _HOST = "127.0.0.1"

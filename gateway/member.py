@@ -14,13 +14,17 @@ class MemberError(OSError):
 
 
 @cache
-def member_at(addresses: Sequence[Listen]) -> int:
-    """Give the number of the address that is this host's own.
+def member_at(addresses: Sequence[Listen], member: int | None = None) -> int:
+    """Give the number of the address that is this host's own, or see that `member` is.
 
     Raises:
-        MemberError: none is, or several are.
+        MemberError: none is, several are, or `member` is not.
 
     """
+    if member is not None:
+        if not _is_own(addresses[member]):
+            raise MemberError(f"flows.member: {member} is {addresses[member]}, which is no address of this host")
+        return member
     own = [number for number, address in enumerate(addresses) if _is_own(address)]
     if len(own) != 1:
         which = "none" if not own else "more than one"

@@ -9,6 +9,7 @@ import signal
 import sqlite3
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from functools import partial
@@ -33,6 +34,7 @@ from gateway.journal.bell import Bell
 from gateway.journal.journal import Journal
 from gateway.journal.reader import newest_row
 from gateway.keeper import ROOM_EVERY, keep_going, no_room, told
+from gateway.leavings import Leavings
 from gateway.link.endpoint import Endpoint
 from gateway.link.link import Link
 from gateway.link.subscriptions import Subscription
@@ -86,29 +88,34 @@ class Gateway:
         away_since = newest.received + settings.broker.keepalive * 3 // 2 if newest else 0
         self._link_state = CONNECTING
         self._saved: tuple[dict[str, Any], float] = {}, 0.0
-        self._link = Link(
-            self.endpoint,
-            self._journal,
-            site=settings.site,
-            client_id=settings.client_id,
-            member=settings.member,
-            subscriptions=[Subscription(s.topic, s.qos) for s in settings.subscriptions()],
-            urgent=settings.broker.urgent,
-            state_file=data / "subscriptions.json",
-            linger=journal.linger,
-            payload_limit=settings.limits.payload,
-            longest_packet=settings.limits.longest_packet,
-            expiry=settings.broker.session,
-            rate=settings.limits.rate,
-            lag=settings.limits.lag,
-            mqtt5=not settings.broker.embedded or speaks_mqtt5(settings.broker.engine),
-            on_state=self._note_link,
-        )
+        subscriptions = [Subscription(s.topic, s.qos) for s in settings.subscriptions()]
+        self._link = self._made_link(settings.member, data / "subscriptions.json", settings.broker.session, subscriptions)
         self._errands = Errands(settings, data, replace(self.endpoint, mqtt5=self._link.speaks_mqtt5), self._journal, away_since=away_since)
         self._heartbeat = Heartbeat(data / HEART)
         self._vitals = Vitals()
         self._link_failure: BaseException | None = None
         self._started = False
+
+    def _made_link(self, member: int, state_file: Path, expiry: int, subscriptions: Sequence[Subscription] = ()) -> Link:
+        settings = self._settings
+        return Link(
+            self.endpoint,
+            self._journal,
+            site=settings.site,
+            client_id=settings.client_id_of(member),
+            member=member,
+            subscriptions=subscriptions,
+            urgent=settings.broker.urgent,
+            state_file=state_file,
+            linger=settings.journal.linger,
+            payload_limit=settings.limits.payload,
+            longest_packet=settings.limits.longest_packet,
+            expiry=expiry,
+            rate=settings.limits.rate,
+            lag=settings.limits.lag,
+            mqtt5=not settings.broker.embedded or speaks_mqtt5(settings.broker.engine),
+            on_state=self._note_link,
+        )
 
     def _note_link(self, state: str) -> None:
         if state != self._link_state:
@@ -124,6 +131,7 @@ class Gateway:
         loop.set_exception_handler(_say_once)
         self._errands.listen()
         threading.excepthook = self._note_thread
+        await self._take_in_leavings(stop)
         self._link.start()
         health = self._health()
         try:
@@ -140,6 +148,21 @@ class Gateway:
             self._journal.close()
             self._link_state, self._started = "stopped", True
             self._save_state()
+
+    async def _take_in_leavings(self, stop: asyncio.Event) -> None:
+        """Of a cluster the first host, and a host that is alone again, takes in what waits for those that are gone."""
+        settings = self._settings
+        leavings = Leavings(self._data, max(1, len(settings.flows.cluster)))
+        if settings.member > 0:
+            return
+
+        def beat() -> bool:
+            self._heartbeat.beat()
+            self._save_state()
+            return not stop.is_set()
+
+        shared = [settings.shared(one).topic for one in settings.broker.subscribe]
+        await asyncio.to_thread(leavings.take_in, self._made_link, self._journal, shared, settings.broker.session, beat)
 
     def _health(self) -> ExitStack:
         """Answer who asks how the gateway does, where that is wanted."""

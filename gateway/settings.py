@@ -219,8 +219,8 @@ class Flows(Checked):
 
     @property
     def member_number(self) -> int:
-        """Which of the hosts of `cluster` this one is, from 0. Raises MemberError where that cannot be told."""
-        return member_at(self.cluster) if self.member is None else self.member
+        """Which of the hosts of `cluster` this one is, from 0. Raises MemberError where that cannot be told, or is not so."""
+        return member_at(self.cluster, self.member)
 
     def rules(self) -> Iterator[Problem]:
         """Hold what makes a cluster."""
@@ -228,6 +228,9 @@ class Flows(Checked):
             yield Problem(("cluster",), "cluster must name two hosts or more, each once", show=False)
         if len(self.cluster) > _MOST_HOSTS:
             yield Problem(("cluster",), f"cluster must name {_MOST_HOSTS} hosts at most, as there are shards", show=False)
+        for number, host in enumerate(self.cluster):
+            if host.host in {"0.0.0.0", "::"}:  # noqa: S104  it is what is refused
+                yield Problem(("cluster", number), "cluster must name addresses at which the hosts reach each other")
         if self.cluster and self.workers > 1:
             yield Problem(("workers",), "workers must be 1 in a cluster: each host runs one process")
         if self.member is not None and self.member >= len(self.cluster):
@@ -300,19 +303,24 @@ class Settings(Checked):
     @property
     def client_id(self) -> str:
         """The name the gateway has at the broker: a session that outlives connections belongs to it. In a cluster each host has one of its own."""
+        return self.client_id_of(self.member)
+
+    def client_id_of(self, member: int) -> str:
+        """Give the name of a host of a cluster: the first has that of a host alone, so that its session goes on when others come and go."""
         name = self.broker.client_id or f"sluice-{self.site}"
-        return f"{name}-{self.member}" if self.flows.cluster else name
+        return f"{name}-{member}" if member else name
 
     def subscriptions(self) -> list[Subscription]:
         """Give what this host subscribes to: all of it, or its share of what the hosts of a cluster take in together."""
         if not self.flows.cluster:
             return [*self.broker.subscribe]
         taken = [one for one in self.broker.subscribe if one.hosts == "share" or self.member == 0]
-        return [one.model_copy(update={"topic": f"{SHARED}{one.topic}"}) if _is_to_share(one) else one for one in taken]
+        return [self.shared(one) if one.hosts == "share" else one for one in taken]
 
-
-def _is_to_share(one: Subscription) -> bool:
-    return one.hosts == "share" and not one.topic.startswith("$share/")
+    @staticmethod
+    def shared(one: Subscription) -> Subscription:
+        """Give a subscription as the hosts of a cluster share it."""
+        return one if one.topic.startswith("$share/") else one.model_copy(update={"topic": f"{SHARED}{one.topic}"})
 
 
 def load(config: Path, *, root: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -23,6 +23,7 @@ from gateway.broker.pulse import Pulse
 from gateway.config import LastGood
 from gateway.disk import free
 from gateway.heartbeat import BROKER, FLOWS, GATEWAY
+from gateway.member import MemberError, member_at
 from gateway.mend import mend
 from gateway.notify import Notifier
 from gateway.part import Part
@@ -72,6 +73,7 @@ def up(run: Run, settings: Settings, console: Console) -> dict[str, Any]:
         _ease(run.data, settings)
         mended = _mend_first(run.data, service)
         _start_config(run)
+        _check_member(settings)
         _check_health(settings)
         ports.enter_context(choosing_ports())
         broker = _embedded(run, settings)
@@ -152,6 +154,15 @@ def _start_config(run: Run) -> None:
         LastGood(run.data).start(run.config)
     except OSError as error:
         raise StartError(f"{run.data}: the config cannot be copied there: {error.strerror}") from None
+
+
+def _check_member(settings: Settings) -> None:
+    """Say now that this host is not the one of the cluster that it is to be, or none."""
+    try:
+        if settings.flows.cluster:
+            member_at(settings.flows.cluster, settings.flows.member)
+    except MemberError as error:
+        raise StartError(str(error)) from None
 
 
 def _check_health(settings: Settings) -> None:

@@ -91,10 +91,16 @@ def network():
 
 
 @pytest.fixture
-def broker(network, mosquitto_with, until):
-    with mosquitto_with(f"listener 1883 {network.address}.254"):
+def mosquitto(network, mosquitto_with, until):
+    with mosquitto_with(f"listener 1883 {network.address}.254") as mosquitto:
         until(lambda: answers(f"{network.address}.254", 1883))
-        yield f"{network.address}.254"
+        yield mosquitto
+
+
+@pytest.fixture
+def broker(network, mosquitto):
+    assert mosquitto.process
+    return f"{network.address}.254"
 
 
 class Devices:
@@ -151,14 +157,49 @@ def counted(host):
     return sum(count for _, count in newest.values())
 
 
+def states(hosts, *keys):
+    """What the hosts' statuses have under these keys."""
+    found = [host.status_or_none() for host in hosts]
+    for key in keys:
+        found = [state.get(key, {}) for state in found]
+    return found
+
+
+def test_shares_go_on_when_the_broker_is_started_again_and_when_hosts_go(hosts, mosquitto, devices, until):
+    """A broker may forget who shares; and what it deals out to a host that is no longer there is taken in by the first one that stays."""
+
+    def received():
+        return sum(one or 0 for one in states(hosts, "ledger", "received"))
+
+    with ExitStack() as stack:
+        for host in hosts:
+            stack.enter_context(host.up(ready=False))
+        until(lambda: states(hosts, "link") == ["connected"] * 2 and states(hosts, "cluster", "waits") == ["", ""])
+        devices.say(100)
+        until(lambda: received() == 100)
+        mosquitto.stop()
+        until(lambda: "connected" not in states(hosts, "link"))
+        mosquitto.start()
+        until(lambda: states(hosts, "link") == ["connected"] * 2)
+        devices.say(100)
+        until(lambda: received() == 200)
+        assert min(states(hosts, "ledger", "received")) > 60
+    devices.say(100)  # half of it waits for the second host, which does not come back
+    config = hosts[0].config / "gateway.yaml"
+    config.write_text("\n".join(line for line in config.read_text().splitlines() if not line.startswith("flows:")))
+    was = hosts[1].json("status", code=1)["ledger"]["received"]
+    with hosts[0].up():
+        devices.say(100)
+        until(lambda: states(hosts, "ledger", "received")[0] == devices.said - was)
+        until(lambda: not states(hosts, "ledger", "pending")[0])
+    assert hosts[0].json("status", code=1)["ledger"]["balanced"]
+
+
 def test_a_host_that_is_cut_off_loses_nothing(hosts, network, devices, until):
     """Each has its share of the messages; while one cannot be reached nothing is decided, and then all is."""
 
     def of_each(*keys):
-        states = [host.status_or_none() for host in hosts]
-        for key in keys:
-            states = [state.get(key, {}) for state in states]
-        return states
+        return states(hosts, *keys)
 
     with ExitStack() as stack:
         for host in hosts:

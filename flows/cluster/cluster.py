@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -20,19 +21,23 @@ from flows.cluster.shard_logic import MergingLogic
 from flows.cluster.sink import MemberSink
 from flows.cluster.source import MemberSource
 from flows.exchange.witness import Witness
+from flows.flow import Flow
 from flows.graph import build
 from flows.journal_source import JournalSource
-from flows.loaded import Loaded
+from flows.loaded import Loaded, effect_of
 from flows.shard import Shard
+from flows.spec import compile_flow
 from flows.store_sink import StoreSink
-from flows.workers import ALONE
 from gateway.config import CLUSTER_STATE
+from gateway.exit_status import ALONE
 from gateway.member import MemberError
 from gateway.settings import Settings
 from gateway.state_file import write_state
 
 log = structlog.get_logger()
 
+_LATENESS = 1_000_000_000
+"""ns that a window waits at least."""
 _SLACK = 250_000_000
 """ns from the receipt of a message until it is in the journal, beside the journal's `linger`, that a host allows for before it says that nothing
 earlier comes."""
@@ -89,10 +94,27 @@ class Cluster:
         )
 
 
+def patient(loaded: Loaded) -> Loaded:
+    """Have each window wait a second at least for what comes late: what two hosts receive in one moment has no order that devices know of."""
+    return replace(loaded, flows=tuple(map(_patient, loaded.flows)))
+
+
+def _patient(flow: Flow) -> Flow:
+    window = flow.spec.window
+    if flow.windows is None or window.lateness >= _LATENESS:
+        return flow
+    spec = flow.spec.model_copy(update={"window": window.model_copy(update={"lateness": _LATENESS})})
+    return compile_flow(spec, file=flow.file)
+
+
 def _fingerprint(loaded: Loaded) -> str:
     """Give what hosts have in common that run the same flows with the same profiles, on one version of Sluice."""
-    said = [one.model_dump_json() for one in (*(flow.spec for flow in loaded.flows), *loaded.profiles)]
-    return sha256("\n".join([version("sluice-gateway"), *said]).encode()).hexdigest()[:16]
+    said = [
+        version("sluice-gateway"),
+        *(repr(effect_of(flow)) for flow in loaded.flows),
+        *(one.model_dump_json() for one in loaded.profiles),
+    ]
+    return sha256("\n".join(said).encode()).hexdigest()[:16]
 
 
 def _end(why: str) -> None:

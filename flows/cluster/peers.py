@@ -36,11 +36,13 @@ _LONGEST = 2_048
 class Word(msgspec.Struct, array_like=True):
     """What a host says, in one datagram of MessagePack.
 
-    `run` is another each time that it is ready to run; `goes_with` are the runs of all, once it goes with them. `kept` names the state that it
-    has kept. `reached` is up to which receive time it has given what it read; `now` is its clock (both epoch ns).
+    `hosts` stands for the list of all, and `config` for what they are to run. `run` is another each time that it is ready to run; `goes_with` are the
+    runs of all, once it goes with them. `kept` names the state that it has kept. `reached` is up to which receive time it has given what it read; `now`
+    is its clock (both epoch ns).
     """
 
     member: int
+    hosts: str
     run: str
     config: str
     kept: str
@@ -79,9 +81,13 @@ class Peers:
         family, own = _resolved(addresses[member])
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.bind(own)
+        with socket.socket(family, socket.SOCK_STREAM) as probe:  # Bytewax says of a port that is taken neither which it is nor why
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(own)
         self._others: dict[int, Any] = {}
         self._socket.settimeout(_EVERY)
-        self._word = Word(member, "", "", "", (), 0, 0, leaving=False)
+        self._hosts = sha256(" ".join(map(str, addresses)).encode()).hexdigest()[:16]
+        self._word = Word(member, self._hosts, "", "", "", (), 0, 0, leaving=False)
         self._heard: dict[int, tuple[Word, float]] = {}
         self._ended_at = 0.0
         self._skewed: set[int] = set()
@@ -97,7 +103,7 @@ class Peers:
         `beat` is called in each turn and tells whether to wait on; None where it says no. `tell` is told for what we wait, and "" in the end.
         """
         self.reached = lambda: 0
-        self._word = Word(self._member, os.urandom(8).hex(), config, kept, (), 0, 0, leaving=False)
+        self._word = Word(self._member, self._hosts, os.urandom(8).hex(), config, kept, (), 0, 0, leaving=False)
         said = None
         while beat():
             waits = self._waits_for()
@@ -142,6 +148,8 @@ class Peers:
                 continue
             if word is None or monotonic() - at > _FRESH or word.leaving or not word.run:
                 waits.append(f"{address} to be there")
+            elif word.hosts != self._hosts:
+                waits.append(f"{address} to have the same flows.cluster, in the same order")
             elif word.config != self._word.config:
                 waits.append(f"{address} to have the same flows, profiles and Sluice")
             elif word.goes_with and word.goes_with[self._member] != self._word.run:
@@ -156,16 +164,23 @@ class Peers:
                 self._say()
                 self._look()
             try:
-                packet, (host, *_) = self._socket.recvfrom(_LONGEST)
-                self._hear(_decode(packet), host)
-            except (OSError, msgspec.MsgspecError):
+                packet, where = self._socket.recvfrom(_LONGEST)
+            except OSError:
                 continue
+            self._hear(packet, where)
 
-    def _hear(self, word: Word, host: str) -> None:
-        if self._others.get(word.member, ("",))[0] != host or len(word.goes_with) not in {0, len(self._addresses)}:
+    def _hear(self, packet: bytes, where: Sequence[Any]) -> None:
+        """Take a word, if it is one, and comes from another host's address."""
+        member = next((number for number, address in self._others.items() if address[:2] == where[:2]), None)
+        if member is None:
             return
-        self._heard[word.member] = word, monotonic()
-        self._compare_clocks(word)
+        try:
+            word = _decode(packet)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return
+        if word.hosts != self._hosts or len(word.goes_with) in {0, len(self._addresses)}:
+            self._heard[member] = word, monotonic()
+            self._compare_clocks(member, word)
 
     def _say(self) -> None:
         word = self._word
@@ -199,13 +214,13 @@ class Peers:
             elif word.leaving:
                 self._ending.set()
 
-    def _compare_clocks(self, word: Word) -> None:
+    def _compare_clocks(self, member: int, word: Word) -> None:
         skew = time_ns() - word.now
-        if abs(skew) > _SKEW and word.member not in self._skewed:
-            self._skewed.add(word.member)
+        if abs(skew) > _SKEW and member not in self._skewed:
+            self._skewed.add(member)
             log.warning(
                 "clocks differ: what all hosts decide together is as late as the slowest clock",
-                host=str(self._addresses[word.member]),
+                host=str(self._addresses[member]),
                 seconds=round(skew / 1e9, 1),
             )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.command_line import CONFIG, DATA, ConfigOption, DataOption, JsonOption, fail, open_store, out, print_json, read_profiles
+from gateway.command_line import CONFIG, DATA, ConfigOption, DataOption, JsonOption, err, fail, open_store, out, print_json, read_profiles
 
 if TYPE_CHECKING:
     from gateway.why.chain import Chain
@@ -23,6 +23,7 @@ def why(
     as_json: JsonOption = False,
 ) -> None:
     """Show why there was an alert or a command: the readings, the window, the trigger before and after, and the command's life."""
+    from gateway.status import cluster_document
     from gateway.why.chain import find
     from gateway.why.document import why_document
     from gateway.why.drawing import show
@@ -32,16 +33,20 @@ def why(
     if asked is None:
         _list(data, as_json=as_json)
         return
+    cluster = cluster_document(data)
     messages = Messages(data / "journal" / "0", read_profiles(config) if config.exists() else [])
     with open_store(data) as reader:
         chain = find(reader, asked)
         if chain is None:
-            fail(f"{asked}: the store has no alert, command, episode or window with this id")
+            hint = f"; what a cluster decides is in the store of its first host, {cluster['hosts'][0]}" if cluster.get("member") else ""
+            fail(f"{asked}: the store has no alert, command, episode or window with this id{hint}")
         evidence = gather(chain, reader, messages, selection=_selection(config, chain))
     if as_json:
         print_json(why_document(chain, evidence))
-    else:
-        show(chain, evidence, out)
+        return
+    show(chain, evidence, out)
+    if cluster:
+        err.print("of the readings, only those that came to this host; the others are in the stores of the cluster's other hosts")
 
 
 def _list(data: Path, *, as_json: bool) -> None:

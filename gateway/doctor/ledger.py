@@ -10,7 +10,7 @@ from gateway.doctor.check import Check
 from gateway.doctor.subject import Subject
 from gateway.ledger import MESSAGE_TERMS, Ledger, balance, stuck
 from gateway.screen import time_text
-from gateway.status import read_books, read_ledger
+from gateway.status import cluster_document, read_books, read_ledger
 from gateway.store.errors import StoreError
 from gateway.store.reader import StoreReader
 
@@ -40,7 +40,7 @@ def check_ledger(subject: Subject) -> Iterator[Check]:
         yield Check.complaint(NAME, flaw, f"{_explained(flaw)}{since}; {_REPORT}")
     if ledger.balanced:
         yield Check.fine(NAME, _equation(ledger.messages))
-    if subject.running:
+    if subject.running and not cluster_document(subject.data).get("waits"):
         for missing in _stuck(subject, ledger):
             advice = "the flows are slower than what comes in, or hang: look at the check `parts`, and at what they log"
             yield Check.complaint(NAME, missing, advice)

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.doctor import amounts
 from gateway.doctor.check import Check
 from gateway.doctor.subject import Subject
+from gateway.exit_status import ALONE
 from gateway.heartbeat import FLOWS, GATEWAY
 from gateway.screen import ago
 from gateway.status import cluster_document
@@ -20,6 +21,8 @@ _SILENT = 30.0
 _LATELY = 600 * 10**9
 """ns for which restarts are a complaint."""
 
+_FOR_ANOTHER = f"ended with status {ALONE}:"
+"""How the reason begins where another host of a cluster was gone, which is no fault of this one."""
 _OFTEN = 3
 """Restarts from which on one of them is a complaint."""
 
@@ -43,13 +46,16 @@ def _link(subject: Subject) -> Iterator[Check]:
 
 def _cluster(subject: Subject) -> Iterator[Check]:
     if waits := cluster_document(subject.data).get("waits"):
-        advice = "see whether that host runs, and is reached at its port by TCP and UDP; what comes meanwhile is journalled, and nothing is decided"
+        there = "see whether that host runs, and is reached at its port by TCP and UDP"
+        advice = (
+            f"{there if 'to be there' in waits else 'give all hosts the same'}; what comes meanwhile is journalled, and nothing is decided"
+        )
         yield Check.complaint(NAME, f"cluster: the flows wait for {waits}", advice)
 
 
 def _restarts(subject: Subject, up: dict[str, Any]) -> Iterator[Check]:
     for part, told in up.get("restarts", {}).items():
-        if told["count"] >= _OFTEN and subject.now - told["at"] < _LATELY:
+        if told["count"] >= _OFTEN and subject.now - told["at"] < _LATELY and not told["last"].startswith(_FOR_ANOTHER):
             said = f"{part}: was started again {told['count']:,} times, {ago(told['at'], subject.now)} for the last time: {told['last']}"
             yield Check.complaint(
                 NAME, said, "what it said stands in the output of `sluice up` (`journalctl -u sluice`); report it if that is no help"

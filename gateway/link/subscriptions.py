@@ -27,7 +27,9 @@ class Subscription:
 class Subscriptions:
     """Tells what must change in a session, and remembers in a file what the broker has confirmed.
 
-    Subscribing again would make a broker send every retained message again (MQTT 3.1.1, 3.8.4), so that only what is new is subscribed to.
+    Subscribing again would make a broker send every retained message again (MQTT 3.1.1, 3.8.4), so that only what is new is subscribed to. With a
+    shared subscription none comes (MQTT 5, 4.8.2), and mosquitto forgets those, of sessions that it keeps, when it is started again: each connection
+    subscribes to them anew.
     """
 
     def __init__(self, wanted: Sequence[Subscription], file: Path) -> None:
@@ -47,7 +49,7 @@ class Subscriptions:
 
     def missing(self) -> list[Subscription]:
         """Give what must be subscribed to."""
-        return [one for one in self.wanted if self._held.get(one.topic) != one.qos]
+        return [one for one in self.wanted if self._held.get(one.topic) != one.qos or one.topic.startswith("$share/")]
 
     def unwanted(self) -> list[str]:
         """Give the topic filters that the session holds and nobody wants any more."""

@@ -12,7 +12,7 @@ import pytest
 from house import ROWS, Flows, S, message
 from msgspec.structs import replace
 
-from flows.workers import ALONE
+from gateway.exit_status import ALONE
 from gateway.journal.retention import read_durable
 from gateway.journal.row import Kind, Row, pack
 from gateway.ledger import balance

@@ -107,16 +107,46 @@ def test_words_of_strangers_and_broken_ones_change_nothing(hosts, until):
     where = (hosts[0].peers._addresses[0].host, hosts[0].peers._addresses[0].port)
     stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     stranger.bind(("127.0.0.9", 0))
-    word = Word(1, "run", "flows", "", (), 0, 0, leaving=True)
+    word = Word(1, hosts[0].peers._hosts, "run", "flows", "", (), 0, 0, leaving=True)
     with stranger:
         for packet in (b"", b"\xff" * 3_000, msgspec.msgpack.encode(word), msgspec.msgpack.encode([1, 2]), b"\xc1"):
             stranger.sendto(packet, where)
-        for member, goes_with in ((7, ()), (-1, ()), (1, ("a",))):
-            stranger.sendto(msgspec.msgpack.encode(msgspec.structs.replace(word, member=member, goes_with=goes_with)), where)
+    theirs = hosts[1].peers._socket
+    no_text, nested = b"\x99\x01\xa1\xff\xa1c\xa1k\xa0\x90\x00\x00\xc2", msgspec.msgpack.encode(word)[:-1] + b"\x91" * 3_000 + b"\xc2"
+    for packet in (
+        no_text,
+        nested,
+        *(msgspec.msgpack.encode(msgspec.structs.replace(word, goes_with=gone)) for gone in (("a",), ("a",) * 9)),
+    ):
+        theirs.sendto(packet, where)
     for host in hosts:
         host.gathers()
     until(lambda: all(host.name for host in hosts))
     assert not hosts[0].ending.is_set()
+
+
+def test_lists_that_differ_are_told(free_port, until):
+    """One more host, or the same in another order: nobody runs, and each says why."""
+    ports = [free_port() for _ in range(3)]
+    one, other, third = (Listen(f"127.0.0.{number}", port) for number, port in enumerate(ports, 1))
+    hosts = [Host([one, other], 0), Host([other, one, third], 0)]
+    for host in hosts:
+        host.gathers()
+    try:
+        until(lambda: all(host.waits and "to have the same flows.cluster" in host.waits[-1] for host in hosts))
+        assert not any(host.name for host in hosts)
+    finally:
+        for host in hosts:
+            host.stopping.set()
+
+
+def test_a_port_that_is_taken_is_told(free_port):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        addresses = [Listen("127.0.0.1", taken.getsockname()[1]), Listen("127.0.0.2", free_port())]
+        with pytest.raises(OSError, match="in use"):
+            Peers(addresses, 0, stopping=threading.Event(), ending=threading.Event(), gone=print)
 
 
 def test_one_that_falls_silent_is_noticed(hosts, until, monkeypatch):
