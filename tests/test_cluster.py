@@ -112,6 +112,9 @@ class Devices:
         self._client.connect(broker)
         self._client.loop_start()
 
+    def connected(self):
+        return self._client.is_connected()
+
     def say(self, count, root="plant"):
         for _ in range(count):
             told = self._client.publish(f"{root}/t{self.said % 10}", json.dumps({"temperature": 20.0 + self.said % 7}), qos=1)
@@ -180,7 +183,7 @@ def test_shares_go_on_when_the_broker_is_started_again_and_when_hosts_go(hosts, 
         mosquitto.stop()
         until(lambda: "connected" not in states(hosts, "link"))
         mosquitto.start()
-        until(lambda: states(hosts, "link") == ["connected"] * 2)
+        until(lambda: states(hosts, "link") == ["connected"] * 2 and devices.connected())
         devices.say(100)
         until(lambda: received() == 200)
         assert min(states(hosts, "ledger", "received")) > 60

@@ -79,11 +79,11 @@ class Peers:
         self._ending = ending
         self._gone = gone
         family, own = _resolved(addresses[member])
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        self._socket.bind(own)
         with socket.socket(family, socket.SOCK_STREAM) as probe:  # Bytewax says of a port that is taken neither which it is nor why
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(own)
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.bind(own)
         self._others: dict[int, Any] = {}
         self._socket.settimeout(_EVERY)
         self._hosts = sha256(" ".join(map(str, addresses)).encode()).hexdigest()[:16]
