@@ -32,7 +32,7 @@ class Leavings:
     """
 
     def __init__(self, data: Path, count: int) -> None:
-        """Remember, from now on, that there are so many members."""
+        """Look how many members there were, now that there are `count`."""
         self._file = data / FILE
         self._held = data / "leavings.json"
         self._count = count

@@ -152,9 +152,9 @@ class Gateway:
     async def _take_in_leavings(self, stop: asyncio.Event) -> None:
         """Of a cluster the first host, and a host that is alone again, takes in what waits for those that are gone."""
         settings = self._settings
-        leavings = Leavings(self._data, max(1, len(settings.flows.cluster)))
         if settings.member > 0:
             return
+        leavings = Leavings(self._data, max(1, len(settings.flows.cluster)))
 
         def beat() -> bool:
             self._heartbeat.beat()

@@ -83,7 +83,7 @@ def test_killed_flows_are_timed_until_they_read_again(tmp_path, monkeypatch):
 def test_sections_that_are_not_there_are_told():
     done = CliRunner().invoke(app, ["bench", "speed"])
     assert done.exit_code == 2
-    assert "must be of throughput, latency, devices, flows, workers, flash, restart, backtest; got speed" in done.output
+    assert "must be of throughput, latency, devices, flows, workers, hosts, flash, restart, backtest; got speed" in done.output
 
 
 def test_table_says_what_was_found():
