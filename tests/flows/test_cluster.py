@@ -12,6 +12,8 @@ import pytest
 from house import ROWS, Flows, S, message
 from msgspec.structs import replace
 
+from flows.cluster.cluster import patient
+from flows.loaded import Loaded
 from gateway.exit_status import ALONE
 from gateway.journal.retention import read_durable
 from gateway.journal.row import Kind, Row, pack
@@ -238,3 +240,15 @@ def test_hosts_run_together_when_they_have_the_same_config(journals, hosts, unti
         if (body := json.loads(text)).get("flow") == "climate" and "end" in body
     }
     assert lengths == {4 * S, 5 * S}
+
+
+def test_windows_of_a_cluster_wait_a_second_at_least(tmp_path):
+    """Longer where the flow says so; it is no other flow for that, so that its state is kept."""
+    flows = Flows(tmp_path)
+    climate = flows.config / "flows" / "climate.yaml"
+    climate.write_text(climate.read_text().replace("lateness: 1s", "lateness: 3s"))
+    loaded = Loaded.of(flows.config)
+    by_name = {flow.name: flow for flow in patient(loaded).flows}
+    assert {name: flow.spec.window.lateness for name, flow in by_name.items()} == {"climate": 3 * S, "house": S, "warmer": 0}
+    assert by_name["house"].windows.lateness == S
+    assert {flow.name: flow.fingerprint for flow in loaded.flows} == {name: flow.fingerprint for name, flow in by_name.items()}
