@@ -44,10 +44,8 @@ class Leavings:
         `beat` is called in each turn, and tells whether to go on; where it says no, the rest is done at the next start.
         """
         for member in self.members:
-            for lasts in (
-                expiry,
-                0,
-            ):  # first all that waits, then an end: a session that ends with its connection would take the rest along
+            # First all that waits, then an end: a session that ends with its connection would take the rest along.
+            for lasts in (expiry, 0):
                 replace(self._held, msgspec.json.encode([(topic, 1) for topic in shared]))
                 link = make(member, self._held, lasts)
                 link.start()
@@ -59,5 +57,9 @@ class Leavings:
                     return
             log.info("what waited for a host that is gone is taken in", member=member)
         self._held.unlink(missing_ok=True)
+        self.note()
+
+    def note(self) -> None:
+        """Remember how many members there are, now that nothing is left of others."""
         if self.members or self._count > 1:
             write_state(self._file, {"count": self._count})

@@ -155,6 +155,9 @@ class Gateway:
         if settings.member > 0:
             return
         leavings = Leavings(self._data, max(1, len(settings.flows.cluster)))
+        if not leavings.members:
+            leavings.note()
+            return
 
         def beat() -> bool:
             self._heartbeat.beat()

@@ -116,11 +116,11 @@ class Peers:
         return None
 
     def _go(self, kept: str) -> str:
-        words = self._words()
-        runs = tuple(words[member].run for member in range(len(self._addresses)))
+        words = [self._word if member == self._member else self._heard[member][0] for member in range(len(self._addresses))]
+        runs = tuple(word.run for word in words)
         self._ended_at = 0.0
         self._word.goes_with = runs
-        agreed = kept and all(word.kept == kept for word in words.values())
+        agreed = kept and all(word.kept == kept for word in words)
         return kept if agreed else sha256("".join(runs).encode()).hexdigest()[:16]
 
     @property
@@ -130,14 +130,11 @@ class Peers:
     @property
     def slowest(self) -> int:
         """Up to which receive time all others have read."""
-        return min((word.reached for member, word in self._words().items() if member != self._member), default=0)
+        return min((word.reached for word, _ in self._heard.values()), default=0)
 
     def is_ahead(self) -> bool:
         """Tell whether we have read so far ahead of the others that we must wait for them."""
         return self.reached() > self.slowest + _AHEAD
-
-    def _words(self) -> dict[int, Word]:
-        return {member: word for member, (word, _) in self._heard.items()} | {self._member: self._word}
 
     def _waits_for(self) -> str:
         """Say what we wait for; "" where all are ready."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
+import msgspec
 from bytewax.inputs import FixedPartitionedSource
 
 from flows.cluster.peers import Peers
@@ -61,14 +62,17 @@ class MemberPartition(SendingPartition):
 
     def _dealt(self, part: RowPart) -> Iterator[Sent]:
         """Deal out what goes to stores: here no row waits for the shards."""
-        own, first = part.effects, list[Effect]()
-        if self._member != FIRST:
-            own = [one for one in part.effects if not (type(one) is Counted and one.stage == "select")]
-            for one in part.effects:
-                if type(one) is Counted and one.stage == "select":
-                    first.append(Counted(f"select-{self._member}", *(one.scope, one.device, one.term, one.value)))
-                elif type(one) is DeviceLearned:
-                    first.append(one)
+        if self._member == FIRST:
+            yield store_key(FIRST), self._parcel(RowPart(part.offset, part.effects))
+            return
+        own, first = list[Effect](), list[Effect]()
+        for one in part.effects:
+            if type(one) is Counted and one.stage == "select":
+                first.append(msgspec.structs.replace(one, stage=f"select-{self._member}"))
+                continue
+            own.append(one)
+            if type(one) is DeviceLearned:
+                first.append(one)
         yield store_key(self._member), self._parcel(RowPart(part.offset, own))
         if first:
             yield store_key(FIRST), Parcel(RowPart(part.offset, first), pack_part)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.command_line import JsonOption, fail, out, print_json
+
+if TYPE_CHECKING:
+    from gateway.bench.workers import Shared
 
 _RATES = (100, 1_000, 10_000)
 _TRICKLES = (1, 10, 1_000)
@@ -95,7 +99,7 @@ def _workers(folder: Path, _seconds: float) -> list[dict[str, Any]]:
     found = [shared(folder / f"workers-{workers}-{turn}", workers=workers) for turn in range(_TURNS) for workers in _WORKERS]
     if len({one.windows for one in found}) > 1:
         raise StuckError(f"all must give the same windows; got {[one.windows for one in found]}")
-    middle = [sorted((one for one in found if one.workers == workers), key=lambda one: one.rate)[_TURNS // 2] for workers in _WORKERS]
+    middle = [_middle([one for one in found if one.workers == workers], "rate") for workers in _WORKERS]
     return [{**one.document(), "times": round(one.rate / middle[0].rate, 2)} for one in middle]
 
 
@@ -103,7 +107,11 @@ def _hosts(folder: Path, _seconds: float) -> list[dict[str, Any]]:
     from gateway.bench.workers import shared
 
     found = [shared(folder / f"hosts-{hosts}-{turn}", hosts=hosts) for turn in range(_TURNS) for hosts in _HOSTS]
-    return [sorted((one for one in found if one.hosts == hosts), key=lambda one: one.cpu)[_TURNS // 2].document() for hosts in _HOSTS]
+    return [_middle([one for one in found if one.hosts == hosts], "cpu").document() for hosts in _HOSTS]
+
+
+def _middle(turns: list[Shared], figure: str) -> Shared:
+    return sorted(turns, key=attrgetter(figure))[len(turns) // 2]
 
 
 def _flash(folder: Path, seconds: float) -> list[dict[str, Any]]:
